@@ -1,0 +1,99 @@
+"""Errors a user can cause, each told in one sentence that says how to mend it."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+__all__ = ["InputError", "Problem", "SimdcError", "nearest"]
+
+
+class SimdcError(Exception):
+    """A failure that is told to the user without a traceback.
+
+    Attributes
+    ----------
+    exit_status : int
+        What the command line exits with.
+    """
+
+    exit_status = 1
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing wrong with one input.
+
+    Attributes
+    ----------
+    message : str
+        What is wrong and what is allowed, as a sentence without its full stop.
+    path : str
+        Where in the input, such as ``track[0].stop_loss.bands[1].from``; empty for the whole.
+    given : str
+        The value as the user wrote it; empty when something is missing.
+    suggestion : str
+        The nearest valid name, when a name was mistyped; else empty.
+    line : int
+        Line of the file, counted from 1; 0 when it is not known.
+    """
+
+    message: str
+    path: str = ""
+    given: str = ""
+    suggestion: str = ""
+    line: int = 0
+
+    def __str__(self) -> str:
+        where = f"{self.path}: " if self.path else ""
+        given = f" (given {self.given})" if self.given else ""
+        hint = f"; did you mean '{self.suggestion}'?" if self.suggestion else "."
+        return f"{where}{self.message}{given}{hint}"
+
+
+class InputError(SimdcError):
+    """The input is wrong; nothing was run and nothing was written.
+
+    Parameters
+    ----------
+    problems : str or Problem or sequence of Problem
+        What is wrong, in the order of the input.
+    file : path-like, optional
+        The file the problems are in; named in front of each sentence.
+    """
+
+    exit_status = 2
+
+    def __init__(
+        self, problems: str | Problem | Sequence[Problem], *, file: str | Path | None = None
+    ) -> None:
+        if isinstance(problems, str):
+            problems = Problem(problems)
+        if isinstance(problems, Problem):
+            problems = (problems,)
+        self.problems = tuple(problems)
+        self.file = None if file is None else str(file)
+        super().__init__("\n".join(self._sentence(problem) for problem in self.problems))
+
+    def _sentence(self, problem: Problem) -> str:
+        if self.file is None:
+            return str(problem)
+        line = f":{problem.line}" if problem.line else ""
+        return f"{self.file}{line}: {problem}"
+
+
+def nearest(name: str, valid: Iterable[str]) -> str:
+    """The valid name closest to a mistyped one, or an empty string if none is close.
+
+    Parameters
+    ----------
+    name : str
+        What the user wrote.
+    valid : iterable of str
+        What would have been accepted.
+    """
+    by_lower = {candidate.lower(): candidate for candidate in valid}
+    matches = difflib.get_close_matches(name.lower(), by_lower, n=1, cutoff=0.6)
+    return by_lower[matches[0]] if matches else ""
