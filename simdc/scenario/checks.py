@@ -1,0 +1,363 @@
+"""Rules between the tables of a scenario, and between a scenario and the programs it names.
+
+Each function looks at one matter and yields a `Problem` for everything wrong with it; `check`
+gathers them. What one table must hold by itself is in ``models``.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import partial
+from itertools import chain
+from pathlib import Path
+
+from simdc.errors import InputError, Problem, nearest
+from simdc.programs import RuleSet, load_program, program_names
+from simdc.scenario.models import (
+    Benchmark,
+    Driver,
+    Drivers,
+    Entity,
+    Population,
+    Scenario,
+    Segment,
+    Track,
+)
+
+__all__ = ["check", "track_rules"]
+
+Problems = Iterator[Problem]
+
+_ROUNDING = 1e-9
+_FAQ = "CMS Direct Contracting finance FAQ, October 2020"
+
+
+def check(scenario: Scenario, base_dir: Path) -> list[Problem]:
+    """Everything wrong with a scenario whose tables are each valid by themselves.
+
+    Parameters
+    ----------
+    scenario : Scenario
+    base_dir : Path
+        Folder that file names in the scenario are relative to.
+    """
+    found = chain(
+        _population(scenario.population, base_dir),
+        _benchmarks(scenario),
+        _drivers(scenario, base_dir),
+        _tracks(scenario),
+        _observed(scenario),
+    )
+    return list(dict.fromkeys(found))  # tracks that share a mistake tell it once
+
+
+def track_rules(scenario: Scenario, track: Track) -> RuleSet:
+    """The rules that a track is settled by: its program's for the year, with its overrides.
+
+    Raises
+    ------
+    InputError
+        For a program, year, option or rule that does not exist, or a value its unit refuses.
+    """
+    entity = scenario.entity
+    rules = load_program(track.program).rules(entity.performance_year, track.option, entity.type)
+    return rules.override(track.rules)
+
+
+def _told(call: Callable[[], object], path: str) -> Problems:
+    """What another module refuses, with the table it is about and the file it names."""
+    try:
+        call()
+    except InputError as error:
+        given = f'"{error.file}"' if error.file else ""
+        for problem in error.problems:
+            yield replace(problem, path=problem.path or path, given=problem.given or given)
+
+
+# --- population -------------------------------------------------------------------------------
+
+
+def _population(population: Population, base_dir: Path) -> Problems:
+    from simdc.severity import build_severity  # scipy, as for the drivers
+
+    if population.file is not None and not (base_dir / population.file).is_file():
+        yield Problem(
+            "there is no such file; names start from the scenario's folder",
+            "population.file",
+            f'"{population.file}"',
+        )
+    names = [segment.name for segment in population.segment]
+    yield from _twice(names, "population.segment", "segment")
+    needed = _in_segments if population.file is None else _in_file
+    for index, segment in enumerate(population.segment):
+        path = f"population.segment[{index}]"
+        yield from needed(segment, path)
+        yield from _told(partial(build_severity, segment.severity, base_dir), f"{path}.severity")
+
+
+def _in_segments(segment: Segment, path: str) -> Problems:
+    for key in ("beneficiaries", "expected_cost_pbpm"):
+        if getattr(segment, key) is None:
+            yield Problem(
+                "is missing; a segment needs it unless population.file lists its people",
+                f"{path}.{key}",
+            )
+
+
+def _in_file(segment: Segment, path: str) -> Problems:
+    for key in ("beneficiaries", "eligible_months"):
+        if key in segment.model_fields_set:
+            yield Problem(
+                "must be left out: population.file says it for each person", f"{path}.{key}"
+            )
+
+
+def _twice(names: list[str], path: str, what: str) -> Problems:
+    count: Counter[str] = Counter()
+    for index, name in enumerate(names):
+        if count[name]:
+            first = names.index(name)
+            yield Problem(
+                f"must differ from the name of {what}[{first}]",
+                f"{path}[{index}].name",
+                f'"{name}"',
+            )
+        count[name] += 1
+
+
+# --- benchmark --------------------------------------------------------------------------------
+
+_FARTHEST = 10  # times expected cost, or a tenth of it: beyond lies a wrong unit
+
+
+def _benchmarks(scenario: Scenario) -> Problems:
+    targets = {"benchmark": scenario.benchmark} | {
+        f"track[{index}].benchmark": track.benchmark
+        for index, track in enumerate(scenario.track)
+        if track.benchmark is not None
+    }
+    for path, target in targets.items():
+        if target.seasonality != 1 and scenario.entity.performance_year != 2021:
+            yield Problem(
+                "must be 1: only the first performance year, 2021, had nine months",
+                f"{path}.seasonality",
+                f"{target.seasonality:.12g}",
+            )
+        yield from _categories(target, scenario.population, path)
+        yield from _size(target, scenario.population, path)
+
+
+def _categories(target: Benchmark, population: Population, path: str) -> Problems:
+    if target.by_category is None:
+        return
+    used = dict.fromkeys(segment.category for segment in population.segment)
+    for category in used:
+        if category not in target.by_category:
+            yield Problem(
+                f"is missing; there are segments of category {category}",
+                f"{path}.by_category.{category}",
+            )
+    for category in target.by_category:
+        if category not in used:
+            yield Problem(
+                f"must be left out: no segment has category {category}",
+                f"{path}.by_category.{category}",
+            )
+
+
+def _size(target: Benchmark, population: Population, path: str) -> Problems:
+    """Refuse a benchmark that no entity could have, such as dollars given as PBPM."""
+    months = {segment.name: _person_months(segment) for segment in population.segment}
+    costs = [
+        months[segment.name] * (segment.expected_cost_pbpm or 0.0) for segment in population.segment
+    ]
+    if not all(costs):
+        return
+    expected = {
+        "dollars": sum(costs),
+        "pbpm": sum(costs) / sum(months.values()),
+    }
+    for key, cost in expected.items():
+        amount = getattr(target, key)
+        if amount is not None and not cost / _FARTHEST <= amount <= cost * _FARTHEST:
+            yield Problem(
+                f"must be within {_FARTHEST} times the expected cost of ${cost:,.0f}; "
+                "'dollars' is for the whole year, 'pbpm' per beneficiary per month",
+                f"{path}.{key}",
+                f"{amount:.12g}",
+            )
+
+
+def _person_months(segment: Segment) -> float:
+    if isinstance(segment.eligible_months, tuple):
+        each = sum(part.months * part.share for part in segment.eligible_months)
+    else:
+        each = segment.eligible_months
+    return each * (segment.beneficiaries or 0)
+
+
+# --- drivers ----------------------------------------------------------------------------------
+
+
+def _drivers(scenario: Scenario, base_dir: Path) -> Problems:
+    # scipy is needed for nothing else here, and many commands need no scenario at all
+    from simdc.drivers import check_correlation, resolve_drivers
+
+    drivers = _drivers_on(scenario.drivers)
+    categories = {segment.category for segment in scenario.population.segment}
+    if "national_trend_esrd" in drivers and "ESRD" not in categories:
+        yield Problem(
+            "must be left out: no segment has category ESRD", "drivers.national_trend_esrd"
+        )
+    for name, driver in drivers.items():
+        resolve = partial(
+            resolve_drivers,
+            Drivers.model_validate({name: driver}),  # alone, so that each one's mistake is told
+            scenario.entity,
+            option="global",
+            person_noise_sd=0.0,
+            base_dir=base_dir,
+        )
+        yield from _told(resolve, f"drivers.{name}")
+    if (given := scenario.drivers.correlation) is not None:
+        check_matrix = partial(
+            check_correlation, given.drivers, given.matrix, allowed=tuple(drivers)
+        )
+        yield from _told(check_matrix, "drivers.correlation")
+
+
+def _drivers_on(drivers: Drivers) -> dict[str, Driver]:
+    """The drivers that a scenario gives, by name."""
+    names = (name for name in Drivers.model_fields if name != "correlation")
+    given = {name: getattr(drivers, name) for name in names}
+    return {name: driver for name, driver in given.items() if driver is not None}
+
+
+# --- tracks -----------------------------------------------------------------------------------
+
+
+_SETTLED = ("direct_contracting",)  # families of programs whose tracks can be settled
+
+
+def _tracks(scenario: Scenario) -> Problems:
+    yield from _twice([track.name for track in scenario.track], "track", "track")
+    for index, track in enumerate(scenario.track):
+        path = f"track[{index}]"
+        wrong = list(_program(scenario.entity, track, path))
+        yield from wrong
+        if wrong:
+            continue
+        try:
+            rules = track_rules(scenario, track)
+        except InputError as error:
+            for problem in error.problems:
+                yield replace(problem, path=f"{path}.rules.{problem.path}")
+            continue
+        yield from _capitation(track, rules, path)
+        yield from _advanced_payment(track, path)
+        yield from _health_equity(scenario, index, rules)
+
+
+def _program(entity: Entity, track: Track, path: str) -> Problems:
+    if track.program not in program_names():
+        yield from _told(partial(load_program, track.program), f"{path}.program")
+        return
+    program = load_program(track.program)
+    if program.family not in _SETTLED:
+        names = (name for name in program_names() if load_program(name).family in _SETTLED)
+        settled = ", ".join(f"'{name}'" for name in names)
+        yield Problem(
+            f"the rules of this program can be read but not yet settled; take {settled}",
+            f"{path}.program",
+            f"'{track.program}'",
+        )
+        return
+    year, kind = entity.performance_year, entity.type
+    wrong = [
+        *_told(lambda: program.matching(year=year), "entity.performance_year"),
+        *_told(lambda: program.matching(entity_type=kind), "entity.type"),
+        *_told(lambda: program.matching(option=track.option), f"{path}.option"),
+    ]
+    # An option may also be closed in that one year.
+    yield from wrong or _told(lambda: program.rules(year, track.option, kind), f"{path}.option")
+
+
+def _capitation(track: Track, rules: RuleSet, path: str) -> Problems:
+    if track.capitation == "total_care" and not rules.value("total_care_capitation_allowed"):
+        yield Problem(
+            f"must be 'primary_care' or 'none' under the {track.option} option: total care "
+            f"capitation is for the global option alone ({_FAQ}, Q2)",
+            f"{path}.capitation",
+            '"total_care"',
+        )
+    if track.primary_care_capitation is None:
+        return
+    base, enhanced = (
+        track.primary_care_capitation.base_rate,
+        track.primary_care_capitation.enhanced_rate,
+    )
+    total = rules.value("primary_care_capitation_total")
+    least = rules.value("enhanced_capitation_minimum")
+    most = max(total - base, least)
+    if enhanced > most + _ROUNDING:
+        yield Problem(
+            f"must be at most {most:.12g} with a base_rate of {base:.12g}: the greater of "
+            f"{total:.12g} less the base and {least:.12g} ({_FAQ}, Q24)",
+            f"{path}.primary_care_capitation.enhanced_rate",
+            f"{enhanced:.12g}",
+        )
+
+
+def _advanced_payment(track: Track, path: str) -> Problems:
+    if track.advanced_payment is None:
+        return
+    if track.capitation != "primary_care":
+        yield Problem(
+            'needs capitation = "primary_care": only entities that elect it may take advanced '
+            f"payments ({_FAQ}, Q2)",
+            f"{path}.advanced_payment",
+            f'capitation = "{track.capitation}"',
+        )
+    elif track.primary_care_capitation is not None:
+        replaced = track.primary_care_capitation.claims_reduced or 0.0
+        if replaced + track.advanced_payment.claims_reduced > 1 + _ROUNDING:
+            yield Problem(
+                "must leave room for the claims that primary care capitation replaces: both "
+                "together are at most 1",
+                f"{path}.advanced_payment.claims_reduced",
+                f"{track.advanced_payment.claims_reduced:.12g} and {replaced:.12g}",
+            )
+
+
+def _health_equity(scenario: Scenario, index: int, rules: RuleSet) -> Problems:
+    """Months without an adjustment to earn would be ignored without a word."""
+    target, path = scenario.benchmark, "benchmark"
+    if (own := scenario.track[index].benchmark) is not None:
+        target, path = own, f"track[{index}].benchmark"
+    for way in ("up", "down"):
+        months = getattr(target, f"health_equity_{way}_months")
+        if months and not rules.value(f"health_equity_{way}_pbpm"):
+            yield Problem(
+                f"must be left out: '{rules.program}' has no such health-equity adjustment in "
+                f"{rules.year}",
+                f"{path}.health_equity_{way}_months",
+                f"{months:.12g}",
+            )
+
+
+# --- observed outcome -------------------------------------------------------------------------
+
+
+def _observed(scenario: Scenario) -> Problems:
+    observed = scenario.observed
+    names = list(dict.fromkeys(track.name for track in scenario.track))
+    if observed is not None and observed.track not in names:
+        listed = ", ".join(f"'{name}'" for name in names)
+        yield Problem(
+            f"must be the name of a track: {listed}",
+            "observed.track",
+            f'"{observed.track}"',
+            nearest(observed.track, names),
+        )

@@ -1,0 +1,662 @@
+"""What a user asks for: the frozen models behind a scenario file.
+
+Each class is one table of the TOML file. Unknown keys are refused. Money is in US dollars, rates
+are fractions, and a field says in its name or description which of the two it is.
+
+A rule about one table is kept here, with its model; rules between tables, and between a scenario
+and its program, are in ``checks``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Annotated, Any, Literal, Self, get_args
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    ValidationInfo,
+    model_validator,
+)
+
+from simdc.scenario.fields import (
+    REFUSAL,
+    Beneficiaries,
+    Coefficient,
+    Count,
+    Dollars,
+    Flag,
+    Months,
+    Name,
+    Nonnegative,
+    Number,
+    Positive,
+    PositiveDollars,
+    Probability,
+    Rate,
+    Seed,
+    UpperEdge,
+    Year,
+    refuse,
+)
+
+Category = Literal["A&D", "ESRD"]
+Alignment = Literal["claims", "voluntary"]
+EntityType = Literal["standard", "new_entrant", "high_needs"]
+
+
+class Model(BaseModel):
+    """Base of every table: immutable, unknown keys refused, docstrings shown in the schema."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", use_attribute_docstrings=True, populate_by_name=True
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _tell_which_table(cls, table: Any, info: ValidationInfo) -> Any:
+        """Note which model reads which table, so that a mistyped key is compared with its keys."""
+        if info.context is not None:
+            info.context[id(table)] = cls
+        return table
+
+
+def _exactly_one(table: Model, *keys: str) -> None:
+    given = [key for key in keys if getattr(table, key) is not None]
+    if len(given) != 1:
+        names = ", ".join(f"'{key}'" for key in keys[:-1]) + f" and '{keys[-1]}'"
+        raise refuse(f"needs exactly one of {names}", given=" and ".join(given) or "none of them")
+
+
+def _sum_to_one(shares: Sequence[float], what: str) -> None:
+    total = math.fsum(shares)
+    if not math.isclose(total, 1.0, abs_tol=1e-9):
+        raise refuse(f"the {what} must add up to 1", given=f"a sum of {total:.12g}")
+
+
+class Run(Model):
+    """How much to simulate."""
+
+    draws: Count = 10_000
+    """Number of draws of the performance year."""
+    seed: Seed = 1
+    """Key of the random numbers; the same seed gives every track the same luck."""
+
+
+class Entity(Model):
+    """The organisation that takes the risk."""
+
+    id: Name
+    """Public identifier, such as the one CMS publishes."""
+    type: EntityType
+    performance_year: Year
+    note: str = ""
+
+
+# --- population -------------------------------------------------------------------------------
+
+
+class Concentration(Model):
+    """Shares of all spending that the costliest part of the population holds."""
+
+    top_1: Rate | None = None
+    top_5: Rate | None = None
+    top_10: Rate | None = None
+    top_20: Rate | None = None
+    top_25: Rate | None = None
+    top_50: Rate | None = None
+
+
+class _Severity(Model):
+    zero_probability: Probability = 0.0
+    """Probability that a beneficiary costs nothing in the year."""
+    cv: Positive | None = None
+    """Coefficient of variation of cost given the risk score, zeros included."""
+    total_cv: Positive | None = None
+    """Coefficient of variation of cost across the whole population, risk score included."""
+    risk_share: Rate | None = None
+    """Share of the variance of cost that the risk score explains (R squared)."""
+
+
+class GeneralisedGammaSeverity(_Severity):
+    """Generalised gamma with density proportional to x^(a c - 1) exp(-(x/s)^c), mean one."""
+
+    distribution: Literal["generalised_gamma"]
+    a: Positive | None = None
+    c: Positive | None = None
+    concentration: Concentration | None = None
+    """Published shares from which a and c are fitted."""
+
+
+class WeibullSeverity(_Severity):
+    """Weibull, mean one."""
+
+    distribution: Literal["weibull"]
+    shape: Positive | None = None
+    concentration: Concentration | None = None
+
+
+class GammaSeverity(_Severity):
+    """Gamma, mean one."""
+
+    distribution: Literal["gamma"]
+    shape: Positive | None = None
+    concentration: Concentration | None = None
+
+
+class LognormalSeverity(_Severity):
+    """Lognormal, mean one."""
+
+    distribution: Literal["lognormal"]
+    sigma: Positive | None = None
+    concentration: Concentration | None = None
+
+
+class ParetoSpliceSeverity(_Severity):
+    """A body of another family whose costliest part is replaced by a Pareto tail, mean one."""
+
+    distribution: Literal["pareto_splice"]
+    body: Annotated[
+        GeneralisedGammaSeverity | WeibullSeverity | GammaSeverity | LognormalSeverity,
+        Field(discriminator="distribution"),
+    ]
+    splice_probability: Probability
+    """Share of the population that lies in the tail."""
+    tail_index: Positive
+    """Pareto index of the tail, above 1; above 2 for a finite variance."""
+
+
+class EmpiricalSeverity(_Severity):
+    """Annual costs read from a file, divided by their mean; the zeros in it are kept."""
+
+    distribution: Literal["empirical"]
+    file: str
+    column: str | None = None
+
+
+Severity = Annotated[
+    GeneralisedGammaSeverity
+    | WeibullSeverity
+    | GammaSeverity
+    | LognormalSeverity
+    | ParetoSpliceSeverity
+    | EmpiricalSeverity,
+    Field(discriminator="distribution"),
+]
+
+
+class MonthsShare(Model):
+    """Part of a segment that is aligned for so many months."""
+
+    months: Months
+    share: Probability
+
+
+def _months_kind(value: object) -> str | None:
+    if isinstance(value, list | tuple):
+        return "(shares)"
+    return None if isinstance(value, dict) else "(figure)"
+
+
+def _whole_segment(shares: tuple[MonthsShare, ...]) -> tuple[MonthsShare, ...]:
+    _sum_to_one([part.share for part in shares], "shares")
+    return shares
+
+
+EligibleMonths = Annotated[
+    Annotated[Months, Tag("(figure)")]
+    | Annotated[tuple[MonthsShare, ...], AfterValidator(_whole_segment), Tag("(shares)")],
+    Discriminator(
+        _months_kind,
+        custom_error_type=REFUSAL,
+        custom_error_message="must be a number of months above 0 and at most 12, or a list of "
+        "tables such as { months = 12, share = 0.9 }",
+    ),
+]
+
+
+class Segment(Model):
+    """Beneficiaries who share a category, an alignment and a shape of cost."""
+
+    name: Name
+    category: Category
+    alignment: Alignment = "claims"
+    beneficiaries: Beneficiaries | None = None
+    """Number of people; left out when a beneficiary file is given."""
+    expected_cost_pbpm: PositiveDollars | None = None
+    """Expected Part A and B cost per beneficiary per month, all services, before capitation."""
+    eligible_months: EligibleMonths = 12.0
+    """Months a person is aligned: one figure for all, or a distribution."""
+    risk_score_cv: Nonnegative | None = None
+    """Dispersion (coefficient of variation) of the risk score between people."""
+    severity: Severity
+
+
+class Population(Model):
+    """Who is aligned and what they are expected to cost."""
+
+    segment: tuple[Segment, ...] = Field(min_length=1)
+    file: str | None = None
+    """CSV or Parquet with a row per beneficiary: expected_cost, months, segment, risk_score, id."""
+
+
+# --- benchmark --------------------------------------------------------------------------------
+
+
+class BenchmarkAmount(Model):
+    """One target, as dollars or per beneficiary per month."""
+
+    dollars: PositiveDollars | None = None
+    pbpm: PositiveDollars | None = None
+
+    @model_validator(mode="after")
+    def _one_amount(self) -> Self:
+        _exactly_one(self, "dollars", "pbpm")
+        return self
+
+
+class Benchmark(Model):
+    """The target before retrospective trend adjustment, discount and quality."""
+
+    dollars: PositiveDollars | None = None
+    pbpm: PositiveDollars | None = None
+    by_category: dict[Category, BenchmarkAmount] | None = None
+    """The same by category; else one amount is split by expected cost."""
+    seasonality: Positive = 1.0
+    """Factor of the nine-month first year (2021 only)."""
+    health_equity_up_months: Nonnegative = 0.0
+    """Beneficiary-months that earn the upward health-equity adjustment."""
+    health_equity_down_months: Nonnegative = 0.0
+    source: str = ""
+
+    @model_validator(mode="after")
+    def _one_amount(self) -> Self:
+        _exactly_one(self, "dollars", "pbpm", "by_category")
+        return self
+
+
+# --- drivers ----------------------------------------------------------------------------------
+
+
+class _Driver(Model):
+    source: str = ""
+
+
+class DefaultDriver(_Driver):
+    """The documented default for the entity's type, on evidence from before its year."""
+
+    distribution: Literal["default"]
+
+
+class FixedDriver(_Driver):
+    distribution: Literal["fixed"]
+    value: Number
+
+
+class NormalDriver(_Driver):
+    distribution: Literal["normal"]
+    mean: Number = 0.0
+    sd: Nonnegative
+
+
+class LognormalDriver(_Driver):
+    distribution: Literal["lognormal"]
+    mean: Positive = 1.0
+    cv: Nonnegative
+
+
+class StudentTDriver(_Driver):
+    distribution: Literal["student_t"]
+    location: Number = 0.0
+    scale: Nonnegative
+    degrees_of_freedom: Positive
+
+
+class BetaDriver(_Driver):
+    distribution: Literal["beta"]
+    alpha: Positive
+    beta: Positive
+    low: Number = 0.0
+    high: Number = 1.0
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if not self.low < self.high:
+            raise refuse(
+                "'low' must be below 'high'", given=f"low {self.low:.12g}, high {self.high:.12g}"
+            )
+        return self
+
+
+class TriangularDriver(_Driver):
+    distribution: Literal["triangular"]
+    low: Number
+    mode: Number
+    high: Number
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if not (self.low <= self.mode <= self.high and self.low < self.high):
+            raise refuse(
+                "'low', 'mode' and 'high' must be in rising order",
+                given=f"low {self.low:.12g}, mode {self.mode:.12g}, high {self.high:.12g}",
+            )
+        return self
+
+
+class DiscreteDriver(_Driver):
+    distribution: Literal["discrete"]
+    values: tuple[Number, ...] = Field(min_length=1)
+    probabilities: tuple[Probability, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _one_probability_each(self) -> Self:
+        if len(self.values) != len(self.probabilities):
+            raise refuse(
+                "needs one probability for each value",
+                given=f"{len(self.probabilities)} for {len(self.values)}",
+            )
+        _sum_to_one(self.probabilities, "probabilities")
+        return self
+
+
+class EmpiricalDriver(_Driver):
+    distribution: Literal["empirical"]
+    values: Annotated[tuple[Number, ...], Field(min_length=1)] | None = None
+    file: str | None = None
+    column: str | None = None
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> Self:
+        _exactly_one(self, "values", "file")
+        return self
+
+
+Driver = Annotated[
+    DefaultDriver
+    | FixedDriver
+    | NormalDriver
+    | LognormalDriver
+    | StudentTDriver
+    | BetaDriver
+    | TriangularDriver
+    | DiscreteDriver
+    | EmpiricalDriver,
+    Field(discriminator="distribution"),
+]
+
+
+class Correlation(Model):
+    """Gaussian-copula correlation between drivers."""
+
+    drivers: tuple[str, ...]
+    matrix: tuple[tuple[Coefficient, ...], ...]
+
+
+class Drivers(Model):
+    """What is uncertain for all beneficiaries at once; a driver that is absent is off.
+
+    Trend, regional and entity drivers are deviations on the log scale that multiply everyone's
+    cost; the quality score and completion are amounts.
+    """
+
+    national_trend: Driver | None = None
+    """Deviation of the national cost trend from the prospective one (A&D)."""
+    national_trend_esrd: Driver | None = None
+    """The same for ESRD; when absent ESRD shares the A&D draw."""
+    regional_trend: Driver | None = None
+    """Deviation of the region from the nation."""
+    entity_effect: Driver | None = None
+    """The entity's own persistent deviation, mean zero."""
+    quality_score: Driver | None = None
+    """Total quality score, 0 to 1; absent means 1."""
+    completion: Driver | None = None
+    """Completed claims divided by claims as settled, around 1."""
+    correlation: Correlation | None = None
+
+
+# --- tracks -----------------------------------------------------------------------------------
+
+
+# An attachment point of 3 is a multiple of expected cost, one of 150,000 is in dollars.
+_LEAST_DOLLARS = 100
+
+
+class StopLossBand(Model):
+    """Cost between two attachment points, of which a share is paid out."""
+
+    from_: Nonnegative = Field(alias="from")
+    to: UpperEdge = Field(default_factory=lambda: math.inf)
+    """Absent: no upper limit."""
+    payout_rate: Rate
+    category: Category | None = None
+    """Category the band applies to; both when absent."""
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if not self.from_ < self.to:
+            raise refuse(
+                "'from' must be below 'to'", given=f"from {self.from_:.12g}, to {self.to:.12g}"
+            )
+        return self
+
+
+class ChargePBPM(Model):
+    """Stop-loss charge in US dollars per beneficiary per month."""
+
+    pbpm: Nonnegative
+
+
+class ChargeRate(Model):
+    """Stop-loss charge as a share of the unadjusted benchmark."""
+
+    rate: Rate
+
+
+def _charge_kind(value: Any) -> str | None:
+    if isinstance(value, ChargePBPM) or (isinstance(value, dict) and "pbpm" in value):
+        return "(pbpm)"
+    if isinstance(value, ChargeRate) or (isinstance(value, dict) and "rate" in value):
+        return "(rate)"
+    return "(neutral)" if value == "neutral" else None
+
+
+Charge = Annotated[
+    Annotated[Literal["neutral"], Tag("(neutral)")]
+    | Annotated[ChargePBPM, Tag("(pbpm)")]
+    | Annotated[ChargeRate, Tag("(rate)")],
+    Discriminator(
+        _charge_kind,
+        custom_error_type=REFUSAL,
+        custom_error_message='must be "neutral", { pbpm = dollars } or { rate = fraction }',
+    ),
+]
+
+
+class StopLoss(Model):
+    """Stop-loss elected for a track. No source publishes attachment points: state your own."""
+
+    basis: Literal["dollars", "expected_cost"] = "dollars"
+    """Attachment points in dollars a year, prorated by months, or as multiples of expected cost."""
+    bands: tuple[StopLossBand, ...] = Field(min_length=1)
+    charge: Charge = "neutral"
+    """'neutral' charges the expected payout; or dollars PBPM; or a share of the benchmark."""
+    loading: Nonnegative = 1.0
+    """Multiple of the expected payout that a neutral charge asks."""
+    payout_neutrality_factor: Nonnegative = 1.0
+    """CMS's factor on all payouts."""
+    source: str = ""
+
+    @model_validator(mode="after")
+    def _plausible_attachment_points(self) -> Self:
+        for place, band in enumerate(self.bands):
+            if self.basis == "expected_cost" and band.from_ >= _LEAST_DOLLARS:
+                raise refuse(
+                    "must be a multiple of the person's expected cost, below 100; for dollars "
+                    'write basis = "dollars"',
+                    at=f"bands[{place}].from",
+                    given=f"{band.from_:.12g}",
+                )
+            if self.basis == "dollars" and 0 < band.from_ < _LEAST_DOLLARS:
+                raise refuse(
+                    "must be 0 or at least 100 US dollars a year; for multiples of expected cost "
+                    'write basis = "expected_cost"',
+                    at=f"bands[{place}].from",
+                    given=f"{band.from_:.12g}",
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _bands_apart(self) -> Self:
+        for category in get_args(Category):
+            rising = sorted(
+                (band.from_, band.to, place)
+                for place, band in enumerate(self.bands)
+                if band.category in (None, category)
+            )
+            for (_, below, first), (above, _, second) in pairwise(rising):
+                if above < below:
+                    raise refuse(
+                        f"must not overlap bands[{first}], which ends at {below:.12g}",
+                        at=f"bands[{second}]",
+                        given=f"from {above:.12g}",
+                    )
+        return self
+
+    @model_validator(mode="after")
+    def _loading_is_used(self) -> Self:
+        if "loading" in self.model_fields_set and self.charge != "neutral":
+            raise refuse('applies only to charge = "neutral"', at="loading")
+        return self
+
+
+class PrimaryCareCapitation(Model):
+    """Monthly payment in place of primary-care claims, and the enhanced part that is lent."""
+
+    base_rate: Rate
+    """Base payment as a share of the benchmark after discount and expected quality withhold."""
+    enhanced_rate: Rate = 0.0
+    """Enhanced payment elected, on the same base; recouped in full."""
+    claims_reduced: Rate | None = None
+    """Share of all cost that the base payment replaces; absent: as much as it pays, on average."""
+
+
+class TotalCareCapitation(Model):
+    """Monthly payment in place of all claims of the participating providers."""
+
+    leakage_withhold: Rate
+    """Share of the benchmark withheld for services expected from non-participants."""
+    claims_reduced: Rate | None = None
+    """Share of all cost that the payment replaces; absent: as much as it pays, on average."""
+
+
+class AdvancedPayment(Model):
+    """Non-primary-care claims reduced against a monthly prepayment, reconciled in full."""
+
+    claims_reduced: Rate
+    """Share of all cost whose claims are reduced."""
+    prepaid_dollars: Nonnegative | None = None
+    """What CMS prepays; absent: the expected reduction."""
+
+
+class Track(Model):
+    """One way to take part: a program, an option and the elections within it."""
+
+    name: Name
+    program: str
+    option: str
+    capitation: Literal["none", "primary_care", "total_care"] = "none"
+    primary_care_capitation: PrimaryCareCapitation | None = None
+    total_care_capitation: TotalCareCapitation | None = None
+    advanced_payment: AdvancedPayment | None = None
+    stop_loss: StopLoss | None = None
+    early_exit: Flag = False
+    """The entity leaves early and the retention withhold is kept."""
+    projected_quality_score: Rate = 1.0
+    """Score from which monthly capitation is computed before the year ends."""
+    benchmark: Benchmark | None = None
+    """This track's own target, when it differs from the scenario's."""
+    rules: dict[str, Any] = Field(default_factory=dict)
+    """Rules of the program that this track overrides, by name."""
+
+    @model_validator(mode="after")
+    def _capitation_has_its_table(self) -> Self:
+        for kind in ("primary_care", "total_care"):
+            table = f"{kind}_capitation"
+            elected, given = self.capitation == kind, getattr(self, table) is not None
+            if elected and not given:
+                raise refuse(f'is missing; capitation = "{kind}" needs this table', at=table)
+            if given and not elected:
+                raise refuse(
+                    f'this table needs capitation = "{kind}"',
+                    at=table,
+                    given=f'capitation = "{self.capitation}"',
+                )
+        return self
+
+
+class Guarantee(Model):
+    """What the required guarantee is a percentage of; fixed before the year."""
+
+    base: Literal["prospective_benchmark", "prior_expenditure", "dollars"] = "prospective_benchmark"
+    """No source states the base: an assumption unless you know it from your CMS letter."""
+    prior_expenditure: PositiveDollars | None = None
+    dollars: PositiveDollars | None = None
+    """The required amount itself, when base is 'dollars'."""
+
+    @model_validator(mode="after")
+    def _base_has_its_amount(self) -> Self:
+        for key in ("prior_expenditure", "dollars"):
+            needed, given = self.base == key, getattr(self, key) is not None
+            if needed and not given:
+                raise refuse(f'is missing; base = "{key}" needs this amount', at=key)
+            if given and not needed:
+                raise refuse(
+                    f'this amount needs base = "{key}"', at=key, given=f'base = "{self.base}"'
+                )
+        return self
+
+
+class Observed(Model):
+    """A published outcome to place in the simulated distribution."""
+
+    track: Name
+    source: str
+    gross_savings: Dollars | None = None
+    gross_savings_rate: Number | None = None
+    """Gross savings over the final benchmark."""
+    shared_savings: Dollars | None = None
+    shared_after_sequestration: Dollars | None = None
+
+    @model_validator(mode="after")
+    def _something_to_compare(self) -> Self:
+        figures = (
+            "gross_savings",
+            "gross_savings_rate",
+            "shared_savings",
+            "shared_after_sequestration",
+        )
+        if all(getattr(self, figure) is None for figure in figures):
+            names = ", ".join(f"'{figure}'" for figure in figures)
+            raise refuse(f"needs at least one of {names}", given="none of them")
+        return self
+
+
+class Scenario(Model):
+    """A whole scenario file."""
+
+    title: str = ""
+    run: Run = Run()
+    entity: Entity
+    population: Population
+    benchmark: Benchmark
+    drivers: Drivers = Drivers()
+    track: tuple[Track, ...] = Field(min_length=1)
+    guarantee: Guarantee = Guarantee()
+    observed: Observed | None = None
