@@ -1,0 +1,6 @@
+"""Numba kernels: pure functions of arrays and scalars that know nothing of the rest of simdc.
+
+Read them in this order: ``philox`` (the addressed random numbers), ``leaves`` (one short loop per
+stage, each over a strip of draws), ``strip`` (the loop over people that calls them), ``jit``
+(how they are compiled and cached).
+"""

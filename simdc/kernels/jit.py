@@ -1,0 +1,176 @@
+"""How kernels are compiled: the one file that touches Numba's internals.
+
+Two things that Numba has no public switch for make the short loops vectorise: a promise that the
+arrays passed to a loop do not overlap, and a preference for 512-bit vectors. Both change speed
+and never a bit of the result; where either is unavailable the loops compile without it.
+
+Compiled code is cached in the user's cache folder under a key made of the kernel sources, the
+versions of Numba and Python and the features of the processor, so that an edit can never meet a
+stale callee.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import platform
+import tempfile
+import warnings
+from collections.abc import Callable, Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any, TypeVar
+
+import llvmlite.binding
+import numba
+import platformdirs
+from numba import types
+from numba.extending import intrinsic
+
+__all__ = ["cache_folder", "compile_lock", "inlined", "kernel", "leaf", "wide_vectors"]
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+# --- compiled code on disk --------------------------------------------------------------------
+
+# What changes the code that is generated from the same sources on the same machine.
+_SWITCHES = ("NUMBA_CPU_NAME", "NUMBA_CPU_FEATURES", "NUMBA_BOUNDSCHECK", "SIMDC_PLAIN_NUMBA")
+
+
+def _key() -> str:
+    digest = hashlib.sha256()
+    for source in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(source.name.encode())
+        digest.update(source.read_bytes())
+    made_by = (
+        numba.__version__,
+        platform.python_version(),
+        llvmlite.binding.get_host_cpu_name(),
+        llvmlite.binding.get_host_cpu_features().flatten(),
+        *(os.environ.get(name, "") for name in _SWITCHES),
+    )
+    digest.update("\n".join(made_by).encode())
+    return digest.hexdigest()[:16]
+
+
+def _writable(folder: Path) -> bool:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return True
+    except OSError:
+        return False
+
+
+@cache
+def cache_folder() -> Path | None:
+    """Where compiled kernels are kept; None where nothing can be written.
+
+    ``SIMDC_CACHE_DIR`` moves it. A folder that cannot be written means that kernels are compiled
+    anew in every process, which takes seconds but changes nothing else.
+    """
+    root = os.environ.get("SIMDC_CACHE_DIR") or platformdirs.user_cache_dir(
+        "simdc", appauthor=False
+    )
+    folder = Path(root) / "kernels" / _key()
+    return folder if _writable(folder) else None
+
+
+@contextlib.contextmanager
+def compile_lock() -> Iterator[None]:
+    """Hold the cache folder while compiling, so that processes starting at once compile once.
+
+    The lock belongs to the open file, so a process that dies gives it back.
+    """
+    folder = cache_folder()
+    if folder is None:
+        yield
+        return
+    try:
+        import fcntl
+    except ImportError:  # Windows: processes may compile side by side, each correctly
+        yield
+        return
+    with (folder / "lock").open("w") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+
+
+@contextlib.contextmanager
+def _numba_cache_folder() -> Iterator[bool]:
+    """Point Numba at our folder while it decides where a function is cached."""
+    folder = cache_folder()
+    if folder is None:
+        yield False
+        return
+    before = numba.config.CACHE_DIR
+    numba.config.CACHE_DIR = str(folder)
+    try:
+        yield True
+    finally:
+        numba.config.CACHE_DIR = before
+
+
+# --- what Numba has no switch for -------------------------------------------------------------
+
+
+def _no_alias_options() -> dict[str, Any]:
+    """Compiler options that promise that array arguments do not overlap."""
+    if os.environ.get("SIMDC_PLAIN_NUMBA"):
+        return {}
+    try:
+        from numba.core.compiler import CompilerBase, DefaultPassBuilder, Flags
+
+        if "noalias" not in Flags.options:
+            return {}
+    except (ImportError, AttributeError):
+        return {}
+
+    class NoAliasCompiler(CompilerBase):
+        def define_pipelines(self) -> list[Any]:
+            self.state.flags.noalias = True
+            return [DefaultPassBuilder.define_nopython_pipeline(self.state)]
+
+    return {"pipeline_class": NoAliasCompiler}
+
+
+@intrinsic
+def wide_vectors(typingctx: Any) -> Any:
+    """Ask LLVM to use 512-bit vectors in the calling function where the processor has them."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        if not os.environ.get("SIMDC_PLAIN_NUMBA"):
+            # The attribute set refuses names it does not know; it is a set all the same.
+            with contextlib.suppress(TypeError, AttributeError):
+                set.add(builder.function.attributes, '"prefer-vector-width"="512"')
+        return context.get_dummy_value()
+
+    return types.void(), codegen
+
+
+_OPTIONS = {"nogil": True, "error_model": "numpy", "fastmath": False}
+_LEAF_OPTIONS = _OPTIONS | _no_alias_options()
+
+
+def _compile(function: Function, options: dict[str, Any]) -> Function:
+    with _numba_cache_folder() as cached, warnings.catch_warnings():
+        warnings.simplefilter("ignore", numba.NumbaWarning)
+        compiled: Function = numba.njit(cache=cached, **options)(function)
+    return compiled
+
+
+def kernel(function: Function) -> Function:
+    """Compile a function that runs without the interpreter's lock and is cached on disk."""
+    return _compile(function, _OPTIONS)
+
+
+def inlined(function: Function) -> Function:
+    """Compile a piece of arithmetic that is merged into each caller's loop."""
+    return _compile(function, _OPTIONS | {"forceinline": True})
+
+
+def leaf(function: Function) -> Function:
+    """Compile one short loop whose array arguments never overlap."""
+    return _compile(function, _LEAF_OPTIONS)
