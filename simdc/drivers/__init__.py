@@ -1,0 +1,12 @@
+"""What is uncertain for all beneficiaries and tracks at once: the systemic drivers.
+
+scenario's drivers + published priors -> laws (`resolve`, `defaults`)
+seed and draw                         -> values (`resolved`), coupled by a copula (`copula`)
+values                                -> cost factors, trend ratios, quality, completion
+"""
+
+from simdc.drivers.copula import check_correlation
+from simdc.drivers.resolve import resolve_drivers
+from simdc.drivers.resolved import DRIVER_NAMES, ResolvedDrivers
+
+__all__ = ["DRIVER_NAMES", "ResolvedDrivers", "check_correlation", "resolve_drivers"]

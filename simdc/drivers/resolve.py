@@ -1,0 +1,272 @@
+"""From the drivers of a scenario to laws: models translated, defaults filled in, values checked."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from simdc.drivers.copula import check_correlation
+from simdc.drivers.defaults import (
+    Default,
+    default_completion,
+    default_entity_effect,
+    default_national_trend,
+    default_quality_score,
+    default_regional_trend,
+)
+from simdc.drivers.laws import (
+    BetaLaw,
+    Clipped,
+    Constant,
+    Law,
+    LognormalLaw,
+    NormalLaw,
+    Steps,
+    StudentTLaw,
+    TriangularLaw,
+)
+from simdc.drivers.resolved import AMOUNTS, COST_DRIVERS, DRIVER_NAMES, ResolvedDrivers
+from simdc.errors import InputError, Problem, nearest
+from simdc.outcome import Assumption
+
+if TYPE_CHECKING:
+    from simdc.scenario.models import Driver, Drivers, Entity
+
+__all__ = ["resolve_drivers"]
+
+Array = NDArray[np.float64]
+Told = tuple[Law, list[Assumption]]  # a law, and what is to be told about it
+
+_ENDS = np.array([-10.0, 0.0, 10.0])  # scores: beyond any that can be drawn, and the median
+_TAILS = np.array([-6.0, 0.0, 6.0])  # once in a billion draws either way, and the median
+_MEDIAN_DEVIATION = 0.5
+_EXTREME_DEVIATION = 5.0
+
+
+def resolve_drivers(
+    drivers: Drivers,
+    entity: Entity,
+    *,
+    option: str,
+    person_noise_sd: float,
+    base_dir: Path,
+) -> ResolvedDrivers:
+    """Make the drivers of a scenario ready to be drawn.
+
+    Parameters
+    ----------
+    drivers : Drivers
+        As the scenario gives them; a driver that is absent is off.
+    entity : Entity
+        Its type and performance year choose the defaults: only evidence from years before the
+        performance year is used.
+    option : {'global', 'professional'}
+        Whose published spread of savings rates the default entity effect is taken from.
+    person_noise_sd : float
+        Standard deviation of total cost, over its mean, that people's own luck brings.
+    base_dir : Path
+        Folder that file names in the scenario are relative to.
+
+    Returns
+    -------
+    ResolvedDrivers
+
+    Raises
+    ------
+    InputError
+        Where no evidence is old enough for a default, a file cannot be used, a law leaves the
+        range of its driver, or correlations contradict each other.
+    """
+    given: dict[str, Driver] = {
+        name: driver for name in DRIVER_NAMES if (driver := getattr(drivers, name)) is not None
+    }
+    correlation = _correlation(drivers, tuple(given))
+
+    laws: dict[str, Law] = {}
+    assumptions: list[Assumption] = []
+
+    year = entity.performance_year
+    defaults: dict[str, Callable[[], Default]] = {
+        "national_trend": lambda: default_national_trend("national_trend", year),
+        "national_trend_esrd": lambda: default_national_trend("national_trend_esrd", year),
+        "regional_trend": lambda: default_regional_trend(year),
+        "quality_score": lambda: default_quality_score(entity.type, year),
+        "completion": default_completion,
+        # Last: it is what the others leave.
+        "entity_effect": lambda: default_entity_effect(
+            entity.type,
+            option,
+            year,
+            others=laws,
+            person_noise_sd=person_noise_sd,
+            correlated=drivers.correlation is not None
+            and "entity_effect" in drivers.correlation.drivers,
+        ),
+    }
+    for name in (name for name in defaults if name in given):
+        if given[name].distribution == "default":
+            laws[name], told = _default(name, defaults[name])
+        else:
+            laws[name], told = _within_range(name, _law(name, given[name], base_dir))
+        assumptions += told
+    for name in AMOUNTS:
+        laws.setdefault(name, Constant(1.0))
+
+    names = [name for name in DRIVER_NAMES if name in laws]
+    matrix = np.eye(len(names))
+    for (first, second), coefficient in correlation.items():
+        matrix[names.index(first), names.index(second)] = coefficient
+    return ResolvedDrivers({name: laws[name] for name in names}, matrix, tuple(assumptions))
+
+
+def _default(name: str, default: Callable[[], Default]) -> Told:
+    try:
+        law, assumption = default()
+    except InputError as error:
+        placed = [replace(problem, path=f"drivers.{name}") for problem in error.problems]
+        raise InputError(placed) from None
+    return law, [assumption]
+
+
+def _correlation(drivers: Drivers, given: tuple[str, ...]) -> dict[tuple[str, str], float]:
+    """Correlation of each ordered pair that the scenario names."""
+    if drivers.correlation is None:
+        return {}
+    names = drivers.correlation.drivers
+    matrix = check_correlation(names, drivers.correlation.matrix, allowed=given)
+    return {
+        (first, second): float(matrix[i, j])
+        for i, first in enumerate(names)
+        for j, second in enumerate(names)
+        if i != j
+    }
+
+
+def _law(name: str, driver: Driver, base_dir: Path) -> Law:
+    match driver.distribution:
+        case "fixed":
+            return Constant(driver.value)
+        case "normal":
+            return NormalLaw(driver.mean, driver.sd)
+        case "lognormal":
+            return LognormalLaw(driver.mean, driver.cv)
+        case "student_t":
+            return StudentTLaw(driver.location, driver.scale, driver.degrees_of_freedom)
+        case "beta":
+            return BetaLaw(driver.alpha, driver.beta, driver.low, driver.high)
+        case "triangular":
+            return TriangularLaw(driver.low, driver.mode, driver.high)
+        case "discrete":
+            return Steps.of(driver.values, driver.probabilities)
+        case "empirical":
+            if driver.file is None:
+                values = np.array(driver.values)
+            else:
+                values = _column(base_dir / driver.file, driver.column, f"drivers.{name}")
+            return Steps.of(values, np.ones_like(values))
+        case _:  # pragma: no cover
+            raise AssertionError(driver.distribution)
+
+
+def _within_range(name: str, law: Law) -> Told:
+    """The law, if its driver can take its values; a quality score may be clipped, told as such."""
+    if name in COST_DRIVERS:
+        _check_deviation(name, law)
+        return law, []
+    low, median, high = law.at(_ENDS)
+    if name == "completion":
+        if not (low > 0.0 and 0.5 <= median <= 2.0):
+            raise _refusal(
+                name,
+                "completion is completed claims over claims as settled: always above 0, with a "
+                "median between 0.5 and 2",
+                f"from {low:.3g} to {high:.3g}, median {median:.3g}",
+            )
+        return law, []
+    if low >= 0.0 and high <= 1.0:
+        return law, []
+    if law.bounded or not 0.0 <= median <= 1.0:
+        raise _refusal(
+            name,
+            "a quality score lies between 0 and 1, written as a fraction (90% is 0.9)",
+            f"from {low:.3g} to {high:.3g}",
+        )
+    told = Assumption(
+        f"driver {name}",
+        "values of the given distribution below 0 or above 1 are moved to 0 or 1",
+        "scenario",
+    )
+    return Clipped(law, 0.0, 1.0), [told]
+
+
+def _check_deviation(name: str, law: Law) -> None:
+    """Refuse percentages written as such, and tails that a mean cost factor would rest on."""
+    values = law.at(_TAILS)
+    low, median, high = np.log(values) if law.describes_factor else values
+    if not abs(median) <= _MEDIAN_DEVIATION:
+        if law.describes_factor:
+            allowed = "a lognormal cost driver is the cost factor itself, around 1"
+        else:
+            allowed = "a cost driver is a deviation around 0, written as a fraction (4% is 0.04)"
+        raise _refusal(name, allowed, f"median {values[1]:g}")
+    if not max(-low, high) <= _EXTREME_DEVIATION:
+        raise _refusal(
+            name,
+            "is too wide for a mean cost factor to exist in practice: once in a billion draws it "
+            f"must stay within a factor of {np.exp(_EXTREME_DEVIATION):.0f}; write deviations as "
+            "fractions (4% is 0.04), or raise the degrees of freedom",
+            f"deviation {max(-low, high):.3g}",
+        )
+
+
+def _refusal(name: str, allowed: str, given: str) -> InputError:
+    return InputError(Problem(allowed, f"drivers.{name}", given))
+
+
+def _column(path: Path, column: str | None, where: str) -> Array:
+    """One column of a CSV file as finite numbers."""
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as stream:
+            header, *rows = list(csv.reader(stream)) or [[]]
+    except OSError as error:
+        problem = Problem(f"cannot be read: {error.strerror}", f"{where}.file", f"'{path}'")
+        raise InputError(problem) from None
+    except (UnicodeDecodeError, csv.Error):
+        problem = Problem("must be a CSV file in UTF-8", f"{where}.file", f"'{path}'")
+        raise InputError(problem) from None
+    if column is None and len(header) == 1:
+        column = header[0]
+    if column not in header:
+        given = "" if column is None else f"'{column}'"
+        names = ", ".join(header) or "none"
+        raise InputError(
+            Problem(
+                f"must name a column of {path.name}, which has {names}",
+                f"{where}.column",
+                given,
+                nearest(column or "", header),
+            )
+        )
+    position = header.index(column)
+    values = []
+    for number, row in enumerate(rows, start=2):
+        if not row:
+            continue
+        try:
+            value = float(row[position])
+        except (ValueError, IndexError):
+            value = np.nan
+        if not np.isfinite(value):
+            cell = row[position] if position < len(row) else ""
+            message = f"row {number} of {path.name} must hold a finite number in '{column}'"
+            raise InputError(Problem(message, f"{where}.file", f"'{cell}'"))
+        values.append(value)
+    if not values:
+        raise InputError(Problem(f"column '{column}' of {path.name} is empty", f"{where}.file"))
+    return np.array(values)
