@@ -1,0 +1,201 @@
+"""The JSON form of a result: the same figures as the tables, for programs.
+
+Amounts are US dollars, positive paid to the entity and negative owed by it, except in
+``guarantee``, where what is owed is positive. Rates and probabilities are fractions. What the
+draws cannot support is null. An estimate is an object ``estimate, ci_low, ci_high,
+standard_error``. Keys of the whole:
+
+* ``format``, ``format_version``, ``title``, ``entity``, ``entity_type``, ``performance_year``,
+  ``sign_convention``, ``confidence`` (of every limit), ``draws``, ``first_draw``, ``seed`` (text);
+* ``segments``: per segment its name and the figures of ``/inputs``;
+* ``tracks``: per track ``name``, ``program``, ``option``, ``fixed`` (dollars that no draw
+  changes), ``summary`` (line, then statistic, to estimate), ``guarantee`` and ``rules`` (name to
+  value, unit, source, confidence, note, original);
+* ``observed``: null, or ``track``, ``source`` and per published figure its ``value`` and
+  ``percentile`` (share of draws at or below it);
+* ``assumptions``: ``subject``, ``statement``, ``source``;
+* ``provenance``: scenario file name and SHA-256, draw scheme, versions, host, durations in
+  seconds, UTC time.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+import xarray as xr
+
+from simdc.result import FIGURES, FIXED, STATISTICS, group
+
+__all__ = ["render_guarantee_json", "render_json"]
+
+_SEGMENT_KEYS = ("category", "alignment", "beneficiaries", "months", "expected_cost")
+_HEAD_KEYS = (
+    "format",
+    "format_version",
+    "title",
+    "entity",
+    "entity_type",
+    "performance_year",
+    "sign_convention",
+    "confidence",
+    "draws",
+    "first_draw",
+    "seed",
+)
+
+
+def render_json(tree: xr.DataTree) -> dict[str, Any]:
+    """A whole result but for its draws, as plain objects that ``json.dumps`` takes.
+
+    Parameters
+    ----------
+    tree : xarray.DataTree
+        From `simdc.result.build_result` or `read_result`.
+    """
+    inputs, summary = group(tree, "inputs"), group(tree, "summary")
+    tracks = [
+        {
+            "name": name,
+            "program": _plain(inputs["program"].sel(track=name)),
+            "option": _plain(inputs["option"].sel(track=name)),
+            "fixed": {key: _plain(inputs[key].sel(track=name)) for key in FIXED},
+            "summary": {
+                str(line): {
+                    statistic: _estimate(array.sel(track=name, statistic=statistic))
+                    for statistic in STATISTICS
+                }
+                for line, array in summary.data_vars.items()
+            },
+            "guarantee": _guarantee(tree, name),
+            "rules": _rules(inputs, name),
+        }
+        for name in _names(inputs, "track")
+    ]
+    return {
+        **_head(tree),
+        "segments": [
+            {"name": name, **{key: _plain(inputs[key].sel(segment=name)) for key in _SEGMENT_KEYS}}
+            for name in _names(inputs, "segment")
+        ],
+        "tracks": tracks,
+        "observed": _observed(tree),
+        "assumptions": _table(inputs, "assumption", ("subject", "statement", "source")),
+        "provenance": {
+            **{
+                key: tree.attrs[key]
+                for key in ("scenario_name", "scenario_sha256", "draw_scheme", "created")
+            },
+            **{key: json.loads(tree.attrs[key]) for key in ("versions", "host", "durations")},
+        },
+    }
+
+
+def render_guarantee_json(tree: xr.DataTree) -> dict[str, Any]:
+    """The guarantee figures alone: the head, and per track ``name`` and ``guarantee``."""
+    return {
+        **_head(tree),
+        "tracks": [
+            {"name": name, "guarantee": _guarantee(tree, name)}
+            for name in _names(group(tree, "guarantee"), "track")
+        ],
+    }
+
+
+def _head(tree: xr.DataTree) -> dict[str, Any]:
+    return {key: _number(tree.attrs[key]) for key in _HEAD_KEYS}
+
+
+def _guarantee(tree: xr.DataTree, track: str) -> dict[str, Any]:
+    """The figures of one track; amounts owed are positive."""
+    figures = group(tree, "guarantee").sel(track=track)
+    return {
+        "required": _plain(figures["required_guarantee"]),
+        "basis": _plain(figures["guarantee_basis"]),
+        **{
+            key: _estimate(figures[key])
+            for key in (
+                "probability_of_loss",
+                "probability_owing",
+                "mean_total_owed",
+                "probability_shared_loss_exceeds_required",
+                "probability_total_owed_exceeds_required",
+                "expected_shortfall",
+                "shortfall_when_exceeded",
+            )
+        },
+        "levels": [
+            {
+                "level": float(level),
+                "covering_amount": _estimate(figures["covering_amount"].sel(level=level)),
+                "mean_owed_beyond": _estimate(figures["mean_owed_beyond"].sel(level=level)),
+                "draws_needed": int(figures["draws_needed"].sel(level=level)),
+            }
+            for level in figures["level"].values
+        ],
+    }
+
+
+def _rules(inputs: xr.Dataset, track: str) -> dict[str, Any]:
+    rows = _table(
+        inputs,
+        "rule",
+        ("track", "name", "value", "unit", "source", "confidence", "note", "original"),
+    )
+    return {
+        row["name"]: {
+            "value": json.loads(row["value"]),
+            "unit": row["unit"],
+            "source": row["source"],
+            "confidence": row["confidence"],
+            "note": row["note"],
+            "original": json.loads(row["original"]) if row["original"] else None,
+        }
+        for row in rows
+        if row["track"] == track
+    }
+
+
+def _observed(tree: xr.DataTree) -> dict[str, Any] | None:
+    if "observed" not in tree.children:
+        return None
+    outcome = group(tree, "observed")
+    published = [
+        name for name in map(str, outcome.data_vars) if f"{name}_percentile" in outcome.data_vars
+    ]
+    return {
+        "track": outcome.attrs["track"],
+        "source": outcome.attrs["source"],
+        "figures": {
+            name: {
+                "value": _plain(outcome[name]),
+                "percentile": _estimate(outcome[f"{name}_percentile"]),
+            }
+            for name in published
+        },
+    }
+
+
+def _table(inputs: xr.Dataset, prefix: str, columns: tuple[str, ...]) -> list[dict[str, str]]:
+    """Rows of a table whose columns are variables that share a prefix."""
+    values = [[str(text) for text in inputs[f"{prefix}_{column}"].values] for column in columns]
+    return [dict(zip(columns, row, strict=True)) for row in zip(*values, strict=True)]
+
+
+def _names(dataset: xr.Dataset, dimension: str) -> list[str]:
+    return [str(name) for name in dataset[dimension].values]
+
+
+def _estimate(array: xr.DataArray) -> dict[str, Any]:
+    return {key: _number(float(v)) for key, v in zip(FIGURES, array.values, strict=True)}
+
+
+def _plain(array: xr.DataArray) -> Any:
+    return _number(array.values.item() if array.ndim == 0 else array.values.tolist())
+
+
+def _number(value: Any) -> Any:
+    """A value as JSON has it: no NaN, no infinity, no NumPy type."""
+    value = value.item() if hasattr(value, "item") else value
+    return None if isinstance(value, float) and not math.isfinite(value) else value
