@@ -1,0 +1,109 @@
+"""The command line: names the commands and imports one only when it is called."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import traceback
+from typing import Any
+
+import click
+
+from simdc.errors import SimdcError, nearest
+
+COMMANDS = {
+    "run": "Simulate a scenario and settle every track on the same draws.",
+    "settle": "Settle one set of figures and print every step.",
+    "guarantee": "Size the financial guarantee from a result.",
+    "validate": "Check a scenario and print what was understood.",
+    "schema": "Print the JSON Schema of a scenario.",
+    "programs": "List the programs, or show one's rules with their sources.",
+    "doctor": "Report versions, processors and the state of the compiled kernels.",
+    "warmup": "Compile the kernels now, so that the first run does not wait.",
+}
+
+
+class LazyGroup(click.Group):
+    """A group that knows its commands by name and one sentence, and imports them when called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Names of the commands, in the order of the tour."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import and return one command."""
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = importlib.import_module(f"simdc.cli.{cmd_name}").command
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find a command, suggesting the nearest name for a mistyped one."""
+        if args and args[0] not in COMMANDS and (near := nearest(args[0], COMMANDS)):
+            ctx.fail(f"no command '{args[0]}'; did you mean '{near}'?")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands without importing any."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+def _version(ctx: click.Context, param: click.Parameter, value: bool) -> None:
+    if value and not ctx.resilient_parsing:
+        from importlib.metadata import version
+
+        click.echo(f"simdc {version('simdc')}")
+        ctx.exit()
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--debug", is_flag=True, help="Show the traceback of a failure.")
+@click.option(
+    "--version", is_flag=True, is_eager=True, expose_value=False, callback=_version,
+    help="Show the version and stop.",
+)  # fmt: skip
+@click.pass_context
+def cli(ctx: click.Context, debug: bool) -> None:
+    """How much a Medicare accountable-care organisation could owe or earn, and how sure that is.
+
+    Start with: simdc run scenarios/large-standard-global.toml
+    """
+    ctx.obj = {"debug": debug}
+
+
+def main(args: list[str] | None = None) -> None:
+    """Run the command line and exit with 0 done, 2 bad input, 1 failure, 130 interrupted."""
+    sys.exit(_status(sys.argv[1:] if args is None else args))
+
+
+def _status(args: list[str]) -> int:
+    debug = "--debug" in args
+    try:
+        status: Any = cli.main(args=args, prog_name="simdc", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except SimdcError as error:
+        click.echo(f"simdc: {error}", err=True)
+        return error.exit_status
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("simdc: interrupted.", err=True)
+        return 130
+    except BrokenPipeError:
+        # The reader of our output has gone, as in `simdc ... | head`; leave quietly.
+        sys.stderr.close()
+        return 0
+    except Exception as error:
+        if debug:
+            traceback.print_exc()
+        else:
+            click.echo(
+                f"simdc: unexpected {type(error).__name__}: {error}. "
+                "This is a bug; run again as 'simdc --debug ...' for the traceback.",
+                err=True,
+            )
+        return 1
+    return status if isinstance(status, int) else 0

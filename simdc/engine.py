@@ -1,0 +1,320 @@
+"""The simulation: people and drivers to sums per draw, and those to every track's settlement.
+
+One pass of the kernel serves all tracks: it leaves each segment's cost and each stop-loss
+design's payout per draw, and every track is then settled on those same draws.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from simdc.contract import Contract
+from simdc.drivers import ResolvedDrivers
+from simdc.execute import available_threads, blocks, run_blocks
+from simdc.kernels.philox import key_words, stream_of
+from simdc.kernels.ready import warm_up
+from simdc.kernels.strip import LANES, segment_sums
+from simdc.outcome import Simulation, TrackOutcome
+from simdc.population import SegmentArrays
+from simdc.prepare import prepare
+from simdc.scenario.models import Scenario, StopLoss
+from simdc.severity_table import QuantileTable, quantile_table
+from simdc.stop_loss import AttachmentPoint, attachment_points, payout
+
+__all__ = ["BLOCK", "CostDraws", "SegmentPlan", "simulate"]
+
+Array = NDArray[np.float64]
+
+BLOCK = 8 * LANES  # draws per block of work: a fraction of a second
+_SETTLED_AT_ONCE = 1 << 16  # draws per settlement, so that intermediate lines stay small
+_PADDING = 16  # people per call of the generator
+
+_SEVERITY = 1  # tag of severity streams
+
+KEPT_LINES = (
+    "final_benchmark",
+    "settlement_benchmark",
+    "net_cost_of_care",
+    "gross_savings",
+    "shared_savings",
+    "shared_after_sequestration",
+    "cash_due",
+)
+
+
+@dataclass(frozen=True)
+class SegmentPlan:
+    """One segment as the kernel takes it.
+
+    Attributes
+    ----------
+    segment : SegmentArrays
+    stream : int
+        Address of its severities.
+    points : tuple of AttachmentPoint
+        Columns of `attachment`.
+    scale : float32 array of shape (person,)
+        Expected cost, padded with zeros.
+    attachment : float64 array of shape (person, attachment)
+        US dollars.
+    table : QuantileTable
+    """
+
+    segment: SegmentArrays
+    stream: int
+    points: tuple[AttachmentPoint, ...]
+    scale: NDArray[np.float32]
+    attachment: Array
+    table: QuantileTable
+
+    @classmethod
+    def of(cls, segment: SegmentArrays, designs: tuple[StopLoss, ...]) -> SegmentPlan:
+        """Lay a segment out for the kernel, with the attachment points of all designs."""
+        points = attachment_points(designs, segment)
+        people = segment.beneficiaries
+        padded = -(-people // _PADDING) * _PADDING
+        scale = np.zeros(padded, dtype=np.float32)
+        scale[:people] = segment.expected_cost
+        attachment = np.full((padded, len(points)), np.inf)
+        for column, point in enumerate(points):
+            attachment[:people, column] = point.per_person(segment)
+        return cls(
+            segment,
+            stream_of(_SEVERITY, segment.name),
+            points,
+            scale,
+            attachment,
+            quantile_table(segment.severity),
+        )
+
+
+@dataclass(frozen=True)
+class CostDraws:
+    """What the kernel pass leaves: sums over people, per draw.
+
+    Attributes
+    ----------
+    cost : array of shape (segment, draw)
+        US dollars.
+    payout : array of shape (design, draw)
+        Stop-loss payouts in US dollars, in the order of `designs`.
+    designs : tuple of StopLoss
+        The distinct designs of all tracks.
+    """
+
+    cost: Array
+    payout: Array
+    designs: tuple[StopLoss, ...]
+
+    def payout_of(self, design: StopLoss | None) -> Array:
+        """Payout of one design in each draw; zero where none is elected."""
+        if design is None:
+            return np.zeros(self.cost.shape[1])
+        row = [payout_key(known) for known in self.designs].index(payout_key(design))
+        paid: Array = self.payout[row]
+        return paid
+
+
+@dataclass
+class _Clock:
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def phase(self, name: str) -> Iterator[None]:
+        started = time.perf_counter()
+        yield
+        self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - started
+
+
+def _distinct_designs(scenario: Scenario) -> tuple[StopLoss, ...]:
+    """Designs with different payouts; how they are charged for does not matter to the kernel."""
+    seen: dict[tuple[object, ...], StopLoss] = {}
+    for track in scenario.track:
+        if track.stop_loss is not None:
+            seen.setdefault(payout_key(track.stop_loss), track.stop_loss)
+    return tuple(seen.values())
+
+
+def payout_key(design: StopLoss) -> tuple[object, ...]:
+    """What two stop-loss designs must share to pay the same."""
+    return design.basis, design.bands, design.payout_neutrality_factor
+
+
+def draw_costs(
+    plans: tuple[SegmentPlan, ...],
+    designs: tuple[StopLoss, ...],
+    factor: Mapping[str, Array],
+    *,
+    seed: int,
+    first_draw: int,
+    draws: int,
+    threads: int,
+    block_size: int = BLOCK,
+    progress: Callable[[int], None] = lambda done: None,
+) -> CostDraws:
+    """One pass of the kernel over all segments and draws.
+
+    Parameters
+    ----------
+    plans : tuple of SegmentPlan
+    designs : tuple of StopLoss
+    factor : mapping of category to array of shape (draw,)
+        Systemic cost factor, above 0.
+    seed, first_draw, draws : int
+        Addresses of the draws.
+    threads, block_size : int
+        How the work is spread; no bit depends on either.
+    progress : callable, optional
+        Told the number of draws done.
+    """
+    cost = np.zeros((len(plans), draws))
+    paid = np.zeros((len(designs), draws))
+    key = key_words(seed)
+
+    def block(start: int, stop: int) -> None:
+        for row, plan in enumerate(plans):
+            excess = np.empty((len(plan.points), stop - start))
+            segment_sums(
+                cost[row, start:stop],
+                excess,
+                np.uint64(first_draw + start),
+                np.uint64(plan.stream),
+                *key,
+                plan.scale,
+                plan.attachment,
+                factor[plan.segment.category][start:stop],
+                plan.table.body,
+                plan.table.tail,
+            )
+            for index, design in enumerate(designs):
+                paid[index, start:stop] += payout(design, plan.segment, plan.points, excess)
+
+    run_blocks(block, draws, block_size=block_size, threads=threads, progress=progress)
+    return CostDraws(cost, paid, designs)
+
+
+def _settle_track(
+    contract: Contract, costs: CostDraws, drivers: ResolvedDrivers, values: Mapping[str, Array]
+) -> dict[str, Array]:
+    draws = costs.cost.shape[1]
+    paid = costs.payout_of(contract.track.stop_loss)
+    kept = {line: np.empty(draws) for line in KEPT_LINES}
+    for start, stop in blocks(draws, _SETTLED_AT_ONCE):
+        part = slice(start, stop)
+        here = {name: value[part] for name, value in values.items()}
+        statement = contract.settle(costs.cost[:, part], paid[part], drivers, here)
+        for line in KEPT_LINES:
+            kept[line][part] = statement[line]
+    return kept
+
+
+def simulate(
+    scenario: Scenario,
+    *,
+    base_dir: Path,
+    draws: int | None = None,
+    seed: int | None = None,
+    first_draw: int = 0,
+    threads: int | None = None,
+    block_size: int = BLOCK,
+    progress: Callable[[int], None] = lambda done: None,
+) -> Simulation:
+    """Settle every track of a scenario on the same draws.
+
+    Parameters
+    ----------
+    scenario : Scenario
+    base_dir : Path
+        Folder that file names in the scenario are relative to.
+    draws, seed : int, optional
+        Instead of the scenario's own.
+    first_draw : int, optional
+        Address of the first draw: runs over consecutive ranges join into one.
+    threads : int, optional
+        All available processors by default. No bit of the result depends on it, nor on
+        `block_size`.
+    progress : callable, optional
+        Told the number of draws simulated so far.
+
+    Returns
+    -------
+    Simulation
+
+    Raises
+    ------
+    InputError
+        When a file that the scenario names cannot be used, or no default exists for a driver.
+    """
+    draws = scenario.run.draws if draws is None else draws
+    seed = scenario.run.seed if seed is None else seed
+    threads = available_threads() if threads is None else threads
+    clock = _Clock()
+
+    with clock.phase("prepare"):
+        prepared = prepare(scenario, base_dir)
+        drivers, segments = prepared.drivers, prepared.population.segments
+        designs = _distinct_designs(scenario)
+        plans = tuple(SegmentPlan.of(segment, designs) for segment in segments)
+    with clock.phase("compile"):
+        warm_up()
+    with clock.phase("drivers"):
+        values = drivers.draw(seed, first_draw, draws)
+        factor = {
+            category: drivers.cost_factor(values, category)
+            for category in {segment.category for segment in segments}
+        }
+    with clock.phase("kernel"):
+        costs = draw_costs(
+            plans,
+            designs,
+            factor,
+            seed=seed,
+            first_draw=first_draw,
+            draws=draws,
+            threads=threads,
+            block_size=block_size,
+            progress=progress,
+        )
+    with clock.phase("settle"):
+        tracks = tuple(
+            TrackOutcome(
+                name=contract.track.name,
+                program=contract.track.program,
+                option=contract.track.option,
+                rules=contract.rules,
+                draws=_settle_track(contract, costs, drivers, values),
+                fixed=contract.fixed,
+                required_guarantee=contract.required_guarantee,
+                guarantee_basis=contract.guarantee_basis,
+            )
+            for contract in prepared.contracts
+        )
+    return Simulation(
+        first_draw=first_draw,
+        draws=draws,
+        seed=seed,
+        tracks=tracks,
+        segments=tuple(segment.name for segment in segments),
+        cost=costs.cost,
+        drivers=values,
+        segment_table=_segment_table(segments),
+        assumptions=prepared.assumptions,
+        durations=clock.seconds,
+    )
+
+
+def _segment_table(segments: Sequence[SegmentArrays]) -> dict[str, tuple[object, ...]]:
+    return {
+        "category": tuple(s.category for s in segments),
+        "alignment": tuple(s.alignment for s in segments),
+        "beneficiaries": tuple(s.beneficiaries for s in segments),
+        "months": tuple(s.total_months for s in segments),
+        "expected_cost": tuple(s.total_expected_cost for s in segments),
+    }

@@ -1,0 +1,139 @@
+"""Stop-loss designs: from contract bands to attachment points, payouts and neutral charges.
+
+A band that pays a share p of cost between two attachment points pays p times the difference of
+two excesses, H(from) - H(to) with H(a) = max(cost - a, 0). So the kernel only needs each distinct
+attachment point once, and every design of the scenario is a combination of them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from simdc.population import SegmentArrays
+from simdc.scenario.models import StopLoss, StopLossBand
+
+__all__ = ["AttachmentPoint", "attachment_points", "expected_payout", "payout"]
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, order=True)
+class AttachmentPoint:
+    """A cost above which someone else pays.
+
+    Attributes
+    ----------
+    basis : {'dollars', 'expected_cost'}
+        Dollars a year, prorated by months; or multiples of the beneficiary's expected cost.
+    amount : float
+        In that unit.
+    """
+
+    basis: str
+    amount: float
+
+    def per_person(self, segment: SegmentArrays) -> Array:
+        """Attachment point of each beneficiary of a segment, US dollars, shape (person,)."""
+        if self.basis == "expected_cost":
+            return self.amount * segment.expected_cost
+        return self.amount * segment.months / 12.0
+
+
+def _bands(design: StopLoss, segment: SegmentArrays) -> list[StopLossBand]:
+    return [band for band in design.bands if band.category in (None, segment.category)]
+
+
+def attachment_points(
+    designs: Iterable[StopLoss], segment: SegmentArrays
+) -> tuple[AttachmentPoint, ...]:
+    """Distinct finite attachment points of all designs in one segment, lowest first."""
+    edges = {
+        AttachmentPoint(design.basis, edge)
+        for design in designs
+        for band in _bands(design, segment)
+        for edge in (band.from_, band.to)
+        if math.isfinite(edge)
+    }
+    return tuple(sorted(edges))
+
+
+def _combine(
+    design: StopLoss,
+    segment: SegmentArrays,
+    points: Sequence[AttachmentPoint],
+    excess: Array,
+) -> Array:
+    """Sum over bands of payout rate x (excess above `from` - excess above `to`)."""
+    total = np.zeros(excess.shape[1:])
+    for band in _bands(design, segment):
+        paid = excess[points.index(AttachmentPoint(design.basis, band.from_))]
+        if math.isfinite(band.to):
+            paid = paid - excess[points.index(AttachmentPoint(design.basis, band.to))]
+        total += band.payout_rate * paid
+    return total * design.payout_neutrality_factor
+
+
+def payout(
+    design: StopLoss,
+    segment: SegmentArrays,
+    points: Sequence[AttachmentPoint],
+    excess_sum: Array,
+) -> Array:
+    """Payout of a design for one segment in each draw.
+
+    Parameters
+    ----------
+    design : StopLoss
+    segment : SegmentArrays
+    points : sequence of AttachmentPoint
+        What the rows of `excess_sum` are.
+    excess_sum : float64 array of shape (attachment, draw)
+        Sum over the segment of cost above each attachment point, US dollars.
+
+    Returns
+    -------
+    float64 array of shape (draw,)
+        US dollars, zero or more.
+    """
+    return _combine(design, segment, points, excess_sum)
+
+
+def expected_payout(
+    design: StopLoss, segment: SegmentArrays, factors: Array, weights: Array
+) -> float:
+    """Expected payout for one segment, by quadrature.
+
+    Parameters
+    ----------
+    design : StopLoss
+    segment : SegmentArrays
+    factors, weights : float64 arrays of shape (node,)
+        The law of the systemic cost factor; the weights sum to 1.
+
+    Returns
+    -------
+    float
+        US dollars.
+
+    Notes
+    -----
+    With cost = f s X, X of mean one, E max(f s X - A, 0) = f s E max(X - A / (f s), 0).
+    """
+    points = attachment_points([design], segment)
+    if not points:
+        return 0.0
+    mean_cost = segment.expected_cost
+    expected = np.zeros((len(points), 1))
+    for row, point in enumerate(points):
+        attachment = point.per_person(segment)
+        for factor, weight in zip(factors, weights, strict=True):
+            scale = factor * mean_cost
+            expected[row] += weight * np.sum(
+                scale * segment.severity.mean_excess(attachment / scale)
+            )
+    return float(_combine(design, segment, points, expected)[0])
