@@ -1,0 +1,1 @@
+"""Measured subjects, judged as ratios against a baseline in the same run."""
