@@ -146,7 +146,7 @@ def write_contract(
         .override(track.rules)
     )
     terms = Terms.from_rules(rules)
-    told = _Notes(track.name)
+    told = _Notes()
     told.rules(rules, {field.name for field in fields(terms)} | {"guarantee_rate"})
 
     target = track.benchmark or scenario.benchmark
@@ -187,8 +187,7 @@ def write_contract(
 class _Notes:
     """Collects what is assumed while a contract is written."""
 
-    def __init__(self, track: str) -> None:
-        self.track = track
+    def __init__(self) -> None:
         self.assumptions: list[Assumption] = []
 
     def say(self, subject: str, statement: str, source: str = "assumption") -> None:
@@ -199,7 +198,7 @@ class _Notes:
         for name, rule in rules.items():
             if rule.overridden:
                 self.say(
-                    f"track {self.track}: {name}",
+                    name,
                     f"the scenario overrides {rule.original} with {rule.value}",
                     "scenario",
                 )
@@ -258,7 +257,7 @@ def _capitation(
     if replaced is None:
         replaced = min(paid / expected_cost, 1.0)
         told.say(
-            f"track {track.name}: capitation",
+            "capitation",
             f"the payment replaces {replaced:.2%} of all cost, as much as it pays on average",
         )
     return paid, enhanced, replaced
@@ -280,7 +279,7 @@ def _stop_loss_charge(
     told: _Notes,
 ) -> float:
     told.say(
-        f"track {told.track}: stop-loss",
+        "stop-loss",
         "attachment points and payout rates are the scenario's: no public source gives CMS's",
         design.source or "assumption",
     )
@@ -290,7 +289,7 @@ def _stop_loss_charge(
             for segment in population.segments
         )
         told.say(
-            f"track {told.track}: stop-loss charge",
+            "stop-loss charge",
             f"neutral: {design.loading:g} times the expected payout at prospective expected cost",
         )
         return charge

@@ -22,7 +22,7 @@ class Assumption:
     Attributes
     ----------
     subject : str
-        What it is about, such as ``track global-pcc: stop-loss``.
+        What it is about, such as ``stop-loss``, and the tracks that make it when not all do.
     statement : str
         What was assumed, as a sentence.
     source : str

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -34,9 +34,18 @@ class Prepared:
 
     @property
     def assumptions(self) -> tuple[Assumption, ...]:
-        """Each assumption once, however many tracks make it."""
-        of_contracts = (a for contract in self.contracts for a in contract.assumptions)
-        return tuple(dict.fromkeys([*self.drivers.assumptions, *of_contracts]))
+        """Each assumption once, naming the tracks that make it unless all do."""
+        makers: dict[Assumption, list[str]] = {}
+        for contract in self.contracts:
+            for assumption in contract.assumptions:
+                makers.setdefault(assumption, []).append(contract.track.name)
+        of_tracks = (
+            assumption
+            if len(tracks) == len(self.contracts)
+            else replace(assumption, subject=f"{assumption.subject} ({', '.join(tracks)})")
+            for assumption, tracks in makers.items()
+        )
+        return (*self.drivers.assumptions, *of_tracks)
 
 
 def prepare(scenario: Scenario, base_dir: Path) -> Prepared:

@@ -387,11 +387,14 @@ def check_target(path: str | Path) -> None:
     Raises
     ------
     InputError
-        When the path is a folder, or its folder cannot be made or written to.
+        When the name does not end in .nc, the path is a folder, or its folder cannot be made or
+        written to.
     """
     path = Path(path)
     if path.is_dir():
         raise InputError("is a folder; give the name of a file", file=path)
+    if path.suffix != ".nc":
+        raise InputError("a result is a netCDF file and its name ends in .nc", file=path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -84,7 +84,7 @@ def command(
         click.echo(json.dumps(render_json(tree), indent=2))
     else:
         render_run(tree)
-        click.echo(f"\nKept in {target}; size the guarantee again with: simdc guarantee {target}")
+        click.echo(f"\nEvery draw is kept in\n{target}")
 
 
 def _say_if_compiling(quiet: bool) -> None:

@@ -382,25 +382,20 @@ def _observed(tree: xr.DataTree, money: _Money) -> Iterator[RenderableType]:
 
 
 def _assumptions(tree: xr.DataTree) -> Iterator[RenderableType]:
-    """Each assumption once, with everything it is made about."""
+    """What no source settles, one point each."""
     inputs = group(tree, "inputs")
-    about: dict[tuple[str, str], list[str]] = {}
-    for subject, statement, source in zip(
-        *(inputs[f"assumption_{part}"].values for part in ("subject", "statement", "source")),
-        strict=True,
-    ):
-        about.setdefault((_clean(statement), _clean(source)), []).append(_clean(subject))
-    if not about:
+    parts = [inputs[f"assumption_{part}"].values for part in ("subject", "statement", "source")]
+    if not parts[0].size:
         return
     yield Text("Assumptions", style="bold")
     listed = Table.grid(padding=(0, 1))
     listed.add_column(no_wrap=True)
     listed.add_column(overflow="fold")
-    for (statement, source), subjects in about.items():
+    for subject, statement, source in zip(*(map(_clean, part) for part in parts), strict=True):
         listed.add_row(
             "•",
             Text.assemble(
-                ("; ".join(subjects), "bold"),
+                (subject, "bold"),
                 f": {statement}",
                 ("" if source == "assumption" else f" [{source}]", "dim"),
             ),

@@ -112,8 +112,7 @@ def simulation(tracks: tuple[TrackOutcome, ...], *, first_draw: int = 0) -> Simu
             "expected_cost": (144e6,),
         },
         assumptions=(
-            Assumption("track Global PCC: stop-loss", "attachment points are assumed"),
-            Assumption("track Global TCC: stop-loss", "attachment points are assumed"),
+            Assumption("stop-loss (Global PCC, Global TCC)", "attachment points are assumed"),
             Assumption("entity effect", "spread of 4.9 points", "participant-level file, 2021"),
         ),
         durations={"kernel": 1.5},

@@ -237,6 +237,13 @@ def test_reordered_segments_keep_their_luck():
     assert np.array_equal(run(asked).cost, run(turned).cost[::-1])
 
 
+def test_assumptions_are_said_once_and_name_the_tracks_that_make_them():
+    told = {a.subject: a.statement for a in run(scenario(), draws=128).assumptions}
+    assert "stop-loss" in told  # both tracks make it, so neither is named
+    assert "2.13% of all cost" in told["capitation (global)"]
+    assert "capitation (professional)" in told
+
+
 def test_seeds_differ():
     assert not np.array_equal(run(scenario(), seed=1).cost, run(scenario(), seed=2).cost)
 

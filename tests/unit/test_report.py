@@ -129,10 +129,10 @@ class TestFigures:
         assert lines[0].endswith("$ thousand")
         assert row(lines, "Global")[0][0] == "200"
 
-    def test_assumptions_are_said_once_with_all_they_are_about(self):
+    def test_assumptions_are_listed_with_their_source(self):
         text = " ".join(report(simulation(three_tracks())).split())
         assert text.count("attachment points are assumed") == 1
-        assert "track Global PCC: stop-loss; track Global TCC: stop-loss: attachment" in text
+        assert "stop-loss (Global PCC, Global TCC): attachment" in text
         assert "entity effect: spread of 4.9 points [participant-level file, 2021]" in text
 
     def test_sign_convention_is_one_line(self):

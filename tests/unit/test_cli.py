@@ -1,0 +1,200 @@
+"""The command line as a user meets it: what it prints, where, and how it ends."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import xarray as xr
+
+from simdc.cli.main import COMMANDS, _status
+
+SCENARIO = Path(__file__).parents[2] / "scenarios" / "small-standard-global-tcc.toml"
+HEAVY = ("numba", "scipy", "xarray", "pandas", "pydantic", "rich", "numpy")
+
+
+def simdc(*args, **options):
+    return subprocess.run(
+        [sys.executable, "-m", "simdc", *map(str, args)],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+        **options,
+    )
+
+
+def test_help_imports_nothing_heavy():
+    code = (
+        "import sys\n"
+        "from simdc.cli.main import _status\n"
+        "_status(['--help'])\n"
+        f"print([name for name in {HEAVY!r} if name in sys.modules], file=sys.stderr)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert done.stderr.strip() == "[]"
+    for name in COMMANDS:
+        assert name in done.stdout
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_help_within_80_columns(name, capsys):
+    assert _status([name, "--help"]) == 0
+    shown = capsys.readouterr().out
+    assert shown.startswith("Usage: simdc")
+    assert max(map(len, shown.splitlines())) <= 80
+
+
+def test_a_mistyped_command_is_told_the_nearest(capsys):
+    assert _status(["runn", "x.toml"]) == 2
+    assert "did you mean 'run'" in capsys.readouterr().err
+
+
+def test_version(capsys):
+    assert _status(["--version"]) == 0
+    assert capsys.readouterr().out.startswith("simdc ")
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("run")
+    target = folder / "kept.nc"
+    done = simdc("run", SCENARIO, "--draws", 1000, "-o", target, cwd=folder)
+    assert done.returncode == 0, done.stderr
+    return done, target
+
+
+def test_run_prints_tables_and_keeps_the_draws(finished):
+    done, target = finished
+    for phrase in ("global-tcc-stop-loss", "P(loss)", "Assumptions", "positive is paid to"):
+        assert phrase in done.stdout
+    *tables, place = done.stdout.splitlines()
+    assert max(map(len, tables)) <= 80
+    assert place == str(target)
+    assert "\x1b" not in done.stdout
+    with xr.open_datatree(target, engine="h5netcdf") as tree:
+        assert tree["draws"]["cash_due"].dims == ("track", "draw")
+        assert tree["draws"]["cash_due"].shape == (6, 1000)
+
+
+def test_guarantee_reads_the_result(finished):
+    _, target = finished
+    done = simdc("guarantee", target)
+    assert done.returncode == 0
+    assert "Required" in done.stdout
+
+
+def test_json_is_all_there_is_on_standard_output(tmp_path):
+    done = simdc("run", SCENARIO, "--draws", 400, "--json", "-o", tmp_path / "r.nc")
+    assert done.returncode == 0
+    assert len(json.loads(done.stdout)["tracks"]) == 6
+
+
+def test_the_default_place_is_results(tmp_path):
+    done = simdc("run", SCENARIO, "--draws", 200, cwd=tmp_path)
+    assert done.returncode == 0
+    assert (tmp_path / "results" / "small-standard-global-tcc.nc").exists()
+
+
+def test_executors_and_threads_keep_the_bits(tmp_path):
+    for number, options in enumerate((["--executor", "serial"], ["--threads", "3"])):
+        done = simdc("run", SCENARIO, "--draws", 600, *options, "-o", tmp_path / f"{number}.nc")
+        assert done.returncode == 0
+    with (
+        xr.open_datatree(tmp_path / "0.nc", engine="h5netcdf") as one,
+        xr.open_datatree(tmp_path / "1.nc", engine="h5netcdf") as other,
+    ):
+        xr.testing.assert_identical(one["draws"].to_dataset(), other["draws"].to_dataset())
+        xr.testing.assert_identical(one["guarantee"].to_dataset(), other["guarantee"].to_dataset())
+
+
+def test_a_dry_run_writes_nothing(tmp_path):
+    done = simdc("run", SCENARIO, "--dry-run", cwd=tmp_path)
+    assert done.returncode == 0
+    assert "Nothing was run" in done.stdout
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("args", "sentence"),
+    [
+        (["run", "nowhere.toml"], "nowhere.toml"),
+        (["run", SCENARIO, "--draws", "0"], "--draws"),
+        (["run", SCENARIO, "--draws", "many"], "--draws"),
+        (["run", SCENARIO, "--executor", "gpu"], "--executor"),
+        (["run", SCENARIO, "-o", "result.xlsx"], ".nc"),
+        (["guarantee", "nowhere.nc"], "nowhere.nc"),
+        (["guarantee", SCENARIO], "simdc"),
+        (["programs", "show", "reech"], "reach"),
+    ],
+)
+def test_bad_input_is_one_sentence_and_status_2(args, sentence, tmp_path):
+    done = simdc(*args, cwd=tmp_path)
+    assert done.returncode == 2
+    assert sentence in done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_scenario_with_a_typo_writes_nothing(tmp_path):
+    broken = tmp_path / "broken.toml"
+    broken.write_text(SCENARIO.read_text().replace("performance_year", "performence_year"))
+    done = simdc("run", broken, cwd=tmp_path)
+    assert done.returncode == 2
+    assert "did you mean 'performance_year'?" in done.stderr
+    assert "broken.toml" in done.stderr
+    assert list(tmp_path.iterdir()) == [broken]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals are a POSIX matter")
+def test_ctrl_c_ends_with_130_and_leaves_no_file(tmp_path):
+    process = subprocess.Popen(
+        [sys.executable, "-m", "simdc", "run", str(SCENARIO), "--draws", "2000000"],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    time.sleep(4.0)
+    assert process.poll() is None, "the run ended before it could be interrupted"
+    process.send_signal(signal.SIGINT)
+    _, told = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "interrupted" in told
+    assert "Traceback" not in told
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+def test_a_reader_that_leaves_early_is_no_error():
+    shown = subprocess.run(
+        f"{sys.executable} -m simdc programs show gpdc | head -1",
+        shell=True,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert "Traceback" not in shown.stderr
+
+
+def test_doctor_and_warmup_report(capsys):
+    assert _status(["warmup"]) == 0
+    assert _status(["doctor", "--json"]) == 0
+    shown = capsys.readouterr().out
+    assert '"compiled kernels": "ready"' in shown
+
+
+@pytest.mark.skipif(os.name == "nt", reason="the path is a POSIX one")
+def test_kernels_work_where_nothing_can_be_written(tmp_path):
+    environment = os.environ | {"SIMDC_CACHE_DIR": "/dev/null/nowhere"}
+    done = simdc("run", SCENARIO, "--draws", 200, "-o", tmp_path / "r.nc", env=environment)
+    assert done.returncode == 0, done.stderr
