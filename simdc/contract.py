@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from simdc.drivers import ResolvedDrivers
 from simdc.outcome import Assumption
 from simdc.population import Population
-from simdc.programs import RuleSet, load_program
+from simdc.programs import Program, RuleSet, load_program
 from simdc.scenario.models import Benchmark, Scenario, StopLoss, Track
 from simdc.settlement.direct_contracting import Figures, Terms, settle
 from simdc.settlement.statement import Statement
@@ -140,13 +140,13 @@ def write_contract(
     InputError
         For a program, year, option or rule that does not exist.
     """
-    rules = (
-        load_program(track.program)
-        .rules(scenario.entity.performance_year, track.option, scenario.entity.type)
-        .override(track.rules)
-    )
+    program = load_program(track.program)
+    rules = program.rules(
+        scenario.entity.performance_year, track.option, scenario.entity.type
+    ).override(track.rules)
     terms = Terms.from_rules(rules)
     told = _Notes()
+    told.program(program)
     told.rules(rules, {field.name for field in fields(terms)} | {"guarantee_rate"})
 
     target = track.benchmark or scenario.benchmark
@@ -192,6 +192,11 @@ class _Notes:
 
     def say(self, subject: str, statement: str, source: str = "assumption") -> None:
         self.assumptions.append(Assumption(subject, statement, source))
+
+    def program(self, program: Program) -> None:
+        """What a program is, where it is not one as it was run."""
+        if program.status != "as run":
+            self.say(f"program {program.name}", f"{program.title}: {program.status}", "program")
 
     def rules(self, rules: RuleSet, applied: Iterable[str]) -> None:
         """Overrides, and those of the applied rules that no source settles."""

@@ -18,6 +18,7 @@ from simdc.programs import Program, load_program, program_names
 from simdc.programs.model import UNSETTLED, Provision, source_keys
 
 _WIDTH = 80
+_SCOPE_WIDTH = 28
 
 
 class Selection(NamedTuple):
@@ -110,7 +111,7 @@ def _rules_table(
             continue
         table.add_row(name)
         for scope, figures in rows:
-            table.add_row(f"  {scope}", *figures)
+            table.add_row(_indented(scope), *figures)
     return table
 
 
@@ -122,6 +123,17 @@ def _scope(program: Program, provision: Provision, selection: Selection) -> str:
     if selection.entity_type is None and provision.entity_types != program.entity_types:
         parts += provision.entity_types
     return " ".join(parts)
+
+
+def _indented(scope: str) -> str:
+    """The scope below its rule's name, on as many lines as leave room for the other columns."""
+    return textwrap.fill(
+        scope,
+        width=_SCOPE_WIDTH,
+        initial_indent="  ",
+        subsequent_indent="    ",
+        break_on_hyphens=False,
+    )
 
 
 def _figures(provision: Provision, notes: Mapping[str, int]) -> tuple[str, Text, str]:

@@ -66,21 +66,26 @@ def track_rules(scenario: Scenario, track: Track) -> RuleSet:
     return rules.override(track.rules)
 
 
-def _told(call: Callable[[], object], path: str) -> Problems:
+def _told(call: Callable[[], object], table: str) -> Problems:
     """What another module refuses, with the table it is about and the file it names."""
     try:
         call()
     except InputError as error:
         given = f'"{error.file}"' if error.file else ""
         for problem in error.problems:
-            yield replace(problem, path=problem.path or path, given=problem.given or given)
+            path = problem.path
+            if not path.startswith(table):
+                path = f"{table}.{path}" if path else table
+            yield replace(problem, path=path, given=problem.given or given)
 
 
 # --- population -------------------------------------------------------------------------------
 
 
 def _population(population: Population, base_dir: Path) -> Problems:
-    from simdc.severity import build_severity  # scipy, as for the drivers
+    # scipy is needed for nothing else here, and many commands need no scenario at all
+    from simdc.population import segment_risk_cv
+    from simdc.severity import build_severity
 
     if population.file is not None and not (base_dir / population.file).is_file():
         yield Problem(
@@ -94,7 +99,8 @@ def _population(population: Population, base_dir: Path) -> Problems:
     for index, segment in enumerate(population.segment):
         path = f"population.segment[{index}]"
         yield from needed(segment, path)
-        yield from _told(partial(build_severity, segment.severity, base_dir), f"{path}.severity")
+        wrong = list(_told(partial(build_severity, segment.severity, base_dir), f"{path}.severity"))
+        yield from wrong or _told(partial(segment_risk_cv, segment), path)
 
 
 def _in_segments(segment: Segment, path: str) -> Problems:
@@ -202,7 +208,6 @@ def _person_months(segment: Segment) -> float:
 
 
 def _drivers(scenario: Scenario, base_dir: Path) -> Problems:
-    # scipy is needed for nothing else here, and many commands need no scenario at all
     from simdc.drivers import check_correlation, resolve_drivers
 
     drivers = _drivers_on(scenario.drivers)
@@ -249,19 +254,18 @@ def _tracks(scenario: Scenario) -> Problems:
         yield from wrong
         if wrong:
             continue
-        try:
-            rules = track_rules(scenario, track)
-        except InputError as error:
-            for problem in error.problems:
-                yield replace(problem, path=f"{path}.rules.{problem.path}")
+        wrong = list(_told(partial(track_rules, scenario, track), f"{path}.rules"))
+        yield from wrong
+        if wrong:
             continue
+        rules = track_rules(scenario, track)
         yield from _capitation(track, rules, path)
         yield from _advanced_payment(track, path)
         yield from _health_equity(scenario, index, rules)
 
 
 def _program(entity: Entity, track: Track, path: str) -> Problems:
-    if track.program not in program_names():
+    if track.program not in program_names(include_unconfirmed=True):
         yield from _told(partial(load_program, track.program), f"{path}.program")
         return
     program = load_program(track.program)

@@ -243,7 +243,7 @@ class TestJson:
         assert found["rules"]["discount"]["source"]
         assert document["observed"]["figures"]["gross_savings_rate"]["value"] == 0.034
         assert document["segments"][0]["beneficiaries"] == 12_000
-        assert document["assumptions"][2]["source"] == "participant-level file, 2021"
+        assert document["assumptions"][1]["source"] == "participant-level file, 2021"
         assert document["provenance"]["scenario_sha256"] == loaded_scenario().sha256
 
     def test_of_a_file_is_that_of_the_run(self, tmp_path):

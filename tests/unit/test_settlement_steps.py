@@ -399,4 +399,4 @@ def test_rules_named_by_a_settlement_exist() -> None:
         rules = load_program(program).rules(year, "global")
         statement = settle(Terms.from_rules(rules), figures_of_a_year())
         assert set(statement.rules) <= set(rules)
-        assert set(statement.rules) == set(Terms.__dataclass_fields__)
+        assert set(statement.rules) == {f for f in Terms.__dataclass_fields__ if f in rules}
