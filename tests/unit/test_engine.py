@@ -130,7 +130,7 @@ def test_mean_and_spread_of_cost(plain, people):
 
 
 def payout_moments(design, segments):
-    """Mean and variance of the payout by integrating over survival probability, person by person."""
+    """Mean and variance of the payout by integrating over each person's survival probability."""
     nodes, weights = np.polynomial.legendre.leggauss(40)
     edges = np.concatenate([[0.0], 2.0 ** np.arange(-44, 1)])
     v = ((edges[1:] + edges[:-1]) / 2)[:, None] + ((edges[1:] - edges[:-1]) / 2)[:, None] * nodes
