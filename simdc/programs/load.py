@@ -101,7 +101,7 @@ def parse_program(table: Mapping[str, Any]) -> Program:
         title=table["title"],
         status=table["status"],
         note=table["note"],
-        family=table.get("family", "direct_contracting"),
+        family=table["family"],
         years=years,
         options=options,
         entity_types=entity_types,

@@ -22,6 +22,7 @@ __all__ = [
     "Schedule",
     "SizeTable",
     "Value",
+    "Years",
     "checked",
     "shown",
 ]
@@ -30,8 +31,9 @@ Bands: TypeAlias = tuple[tuple[float, float], ...]
 Schedule: TypeAlias = tuple[tuple[str, float], ...]
 Names: TypeAlias = tuple[str, ...]
 Rates: TypeAlias = tuple[float, ...]
+Years: TypeAlias = tuple[int, ...]
 SizeTable: TypeAlias = tuple[tuple[float, float, float, float], ...]
-Value: TypeAlias = bool | int | float | str | Bands | Schedule | Names | Rates | SizeTable
+Value: TypeAlias = bool | int | float | str | Bands | Schedule | Names | Rates | Years | SizeTable
 
 QUALITY_METHODS = ("multiplied", "cliff", "alternative")
 """How a quality score turns the maximum sharing rate into the final one."""
@@ -102,6 +104,19 @@ def _dollars(value: object) -> float:
 
 def _multiplier(value: object) -> float:
     return _number(value, lambda v: 0 <= v < math.inf, "must be a finite factor of 0 or more")
+
+
+def _limit(value: object) -> float:
+    sentence = "must be a rate of 0 or more as a fraction (2% is 0.02), or inf for no limit"
+    return _number(value, lambda v: v >= 0, sentence)
+
+
+def _year(value: object) -> int:
+    return int(_number(value, _is_year, "must be a calendar year such as 2019"))
+
+
+def _is_year(value: float) -> bool:
+    return 2000 <= value < 2100 and value == int(value)
 
 
 def _beneficiaries(value: object) -> int:
@@ -176,6 +191,26 @@ def _rates(value: object) -> Rates:
     if not _rising(rates):
         raise ValueError(sentence)
     return rates
+
+
+def _weights(value: object) -> Rates:
+    sentence = "must be a list of weights between 0 and 1 that add up to 1"
+    if not isinstance(value, list | tuple):
+        raise ValueError(sentence)
+    weights = tuple(_number(weight, lambda v: 0 <= v <= 1, sentence) for weight in value)
+    if not math.isclose(math.fsum(weights), 1.0, abs_tol=1e-9):
+        raise ValueError(sentence)
+    return weights
+
+
+def _years(value: object) -> Years:
+    sentence = "must be a list of calendar years, rising; empty for none"
+    if not isinstance(value, list | tuple):
+        raise ValueError(sentence)
+    years = tuple(int(_number(year, _is_year, sentence)) for year in value)
+    if not _rising(years):
+        raise ValueError(sentence)
+    return years
 
 
 def _size_table(value: object) -> SizeTable:
@@ -259,6 +294,14 @@ def _show_rates(rates: Rates) -> str:
     return ", ".join(map(_percent, rates)) or "none"
 
 
+def _show_limit(limit: float) -> str:
+    return _percent(limit) if math.isfinite(limit) else "no limit"
+
+
+def _show_years(years: Years) -> str:
+    return ", ".join(map(str, years)) or "none"
+
+
 def _show_size_table(bands: SizeTable) -> str:
     return "\n".join(
         f"{first:,.0f} and over: {_percent(low)}"
@@ -271,6 +314,9 @@ def _show_size_table(bands: SizeTable) -> str:
 KINDS = {
     "fraction": _Kind(_fraction, _percent),
     "dollars": _Kind(_dollars, _show_dollars),
+    "limit": _Kind(_limit, _show_limit),
+    "year": _Kind(_year, str),
+    "years": _Kind(_years, _show_years),
     "multiplier": _Kind(_multiplier, lambda value: f"x {value:g}"),
     "beneficiaries": _Kind(_beneficiaries, lambda value: f"{value:,} beneficiaries"),
     "months": _Kind(_months, lambda value: f"{value} month{'' if value == 1 else 's'}"),
@@ -278,6 +324,7 @@ KINDS = {
     "corridors": _Kind(_corridors, _show_corridors),
     "schedule": _Kind(_schedule, _show_schedule),
     "rates": _Kind(_rates, _show_rates),
+    "weights": _Kind(_weights, _show_rates),
     "size-table": _Kind(_size_table, _show_size_table),
     "quality-method": _Kind(_quality_method, str),
     "names": _Kind(_names, _show_names),
