@@ -7,7 +7,7 @@ design's payout per draw, and every track is then settled on those same draws.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from simdc.contract import Contract
+from simdc.contracts import Contract
 from simdc.drivers import ResolvedDrivers
 from simdc.execute import available_threads, blocks, run_blocks
 from simdc.kernels.philox import key_words, stream_of
@@ -27,8 +27,9 @@ from simdc.prepare import prepare
 from simdc.scenario.models import Scenario, StopLoss
 from simdc.severity_table import QuantileTable, quantile_table
 from simdc.stop_loss import AttachmentPoint, attachment_points, payout
+from simdc.sums import CostDraws, payout_key
 
-__all__ = ["BLOCK", "CostDraws", "SegmentPlan", "simulate"]
+__all__ = ["BLOCK", "KEPT_LINES", "SegmentPlan", "draw_costs", "simulate"]
 
 Array = NDArray[np.float64]
 
@@ -47,6 +48,7 @@ KEPT_LINES = (
     "shared_after_sequestration",
     "cash_due",
 )
+"""Statement lines kept for every draw."""
 
 
 @dataclass(frozen=True)
@@ -95,33 +97,6 @@ class SegmentPlan:
         )
 
 
-@dataclass(frozen=True)
-class CostDraws:
-    """What the kernel pass leaves: sums over people, per draw.
-
-    Attributes
-    ----------
-    cost : array of shape (segment, draw)
-        US dollars.
-    payout : array of shape (design, draw)
-        Stop-loss payouts in US dollars, in the order of `designs`.
-    designs : tuple of StopLoss
-        The distinct designs of all tracks.
-    """
-
-    cost: Array
-    payout: Array
-    designs: tuple[StopLoss, ...]
-
-    def payout_of(self, design: StopLoss | None) -> Array:
-        """Payout of one design in each draw; zero where none is elected."""
-        if design is None:
-            return np.zeros(self.cost.shape[1])
-        row = [payout_key(known) for known in self.designs].index(payout_key(design))
-        paid: Array = self.payout[row]
-        return paid
-
-
 @dataclass
 class _Clock:
     seconds: dict[str, float] = field(default_factory=dict)
@@ -133,18 +108,12 @@ class _Clock:
         self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - started
 
 
-def _distinct_designs(scenario: Scenario) -> tuple[StopLoss, ...]:
-    """Designs with different payouts; how they are charged for does not matter to the kernel."""
+def _distinct_designs(contracts: Iterable[Contract]) -> tuple[StopLoss, ...]:
     seen: dict[tuple[object, ...], StopLoss] = {}
-    for track in scenario.track:
-        if track.stop_loss is not None:
-            seen.setdefault(payout_key(track.stop_loss), track.stop_loss)
+    for contract in contracts:
+        for design in contract.designs:
+            seen.setdefault(payout_key(design), design)
     return tuple(seen.values())
-
-
-def payout_key(design: StopLoss) -> tuple[object, ...]:
-    """What two stop-loss designs must share to pay the same."""
-    return design.basis, design.bands, design.payout_neutrality_factor
 
 
 def draw_costs(
@@ -204,14 +173,15 @@ def _settle_track(
     contract: Contract, costs: CostDraws, drivers: ResolvedDrivers, values: Mapping[str, Array]
 ) -> dict[str, Array]:
     draws = costs.cost.shape[1]
-    paid = costs.payout_of(contract.track.stop_loss)
     kept = {line: np.empty(draws) for line in KEPT_LINES}
     for start, stop in blocks(draws, _SETTLED_AT_ONCE):
         part = slice(start, stop)
         here = {name: value[part] for name, value in values.items()}
-        statement = contract.settle(costs.cost[:, part], paid[part], drivers, here)
+        statement = contract.settle(costs.part(part), drivers, here)
         for line in KEPT_LINES:
-            kept[line][part] = statement[line]
+            # Programs that adjust nothing after the final benchmark have one line for both.
+            known = line if line in statement else "settlement_benchmark"
+            kept[line][part] = statement[known]
     return kept
 
 
@@ -260,7 +230,7 @@ def simulate(
     with clock.phase("prepare"):
         prepared = prepare(scenario, base_dir)
         drivers, segments = prepared.drivers, prepared.population.segments
-        designs = _distinct_designs(scenario)
+        designs = _distinct_designs(prepared.contracts)
         plans = tuple(SegmentPlan.of(segment, designs) for segment in segments)
     with clock.phase("compile"):
         warm_up()

@@ -161,8 +161,12 @@ def _from_segment(segment: models.Segment, severity: Severity) -> SegmentArrays:
         raise InputError(
             "needs 'beneficiaries' and 'expected_cost_pbpm' unless population.file lists the people"
         )
-    months = _eligible_months(segment.eligible_months, segment.beneficiaries)
-    risk_score = _risk_scores(segment.beneficiaries, segment_risk_cv(segment))
+    aligned = round(segment.beneficiaries * (1.0 - segment.opt_out))
+    if aligned == 0:
+        place = f"population.segment '{segment.name}': opt_out"
+        raise InputError(Problem("must leave somebody aligned", place, f"{segment.opt_out:g}"))
+    months = _eligible_months(segment.eligible_months, aligned)
+    risk_score = _risk_scores(aligned, segment_risk_cv(segment))
     return _assemble(segment, severity, months, risk_score, segment.expected_cost_pbpm)
 
 

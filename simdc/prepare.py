@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from simdc.contract import Contract, write_contract
+from simdc.contracts import Contract, write_contract
 from simdc.drivers import ResolvedDrivers, resolve_drivers
 from simdc.outcome import Assumption
 from simdc.population import Population, build_population

@@ -100,6 +100,7 @@ VARIABLES: Mapping[str, Variable] = MappingProxyType(
         "entity_effect": _driver("entity effect, log scale"),
         "quality_score": _driver("total quality score"),
         "completion": _driver("completed claims over claims as settled"),
+        "high_performers_bonus": _driver("High Performers Pool bonus over unadjusted benchmark"),
         # Segments
         "category": _text("category of beneficiary", "segment"),
         "alignment": _text("how beneficiaries are aligned", "segment"),

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.table import Table
 
-    from simdc.contract import Contract
+    from simdc.contracts import Contract
     from simdc.prepare import Prepared
     from simdc.programs import Rule
     from simdc.scenario import LoadedScenario

@@ -1,44 +1,41 @@
-"""One track of a scenario as a contract: what is fixed before the year, and how a draw settles.
-
-Everything that does not depend on a draw is worked out here once: the rules with their overrides,
-the prospective benchmark, capitation, the stop-loss charge and the required guarantee.
-"""
+"""Contracts of Direct Contracting, ACO REACH and the programs that settle like them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from simdc.contracts.contract import (
+    Contract,
+    Notes,
+    Setting,
+    benchmark_by_category,
+    required_guarantee,
+)
 from simdc.drivers import ResolvedDrivers
-from simdc.outcome import Assumption
-from simdc.population import Population
-from simdc.programs import Program, RuleSet, load_program
-from simdc.scenario.models import Benchmark, Scenario, StopLoss, Track
+from simdc.scenario.models import ChargePBPM, ChargeRate, ProvisionalSettlement, StopLoss, Track
+from simdc.settlement import cash_flow, provisional
 from simdc.settlement.direct_contracting import Figures, Terms, settle
 from simdc.settlement.statement import Statement
 from simdc.stop_loss import expected_payout
+from simdc.sums import CostDraws
 
-__all__ = ["Contract", "write_contract"]
+__all__ = ["DirectContractingContract", "capitation_cash_flow", "write"]
 
 Array = NDArray[np.float64]
 
-_UNSURE = ("inferred", "conflicting", "assumption")
 
-
-@dataclass(frozen=True)
-class Contract:
-    """A track with everything known before the performance year.
+@dataclass(frozen=True, kw_only=True, eq=False)
+class DirectContractingContract(Contract):
+    """A Professional or Global track.
 
     Attributes
     ----------
-    track : Track
-    rules : RuleSet
-        The program's rules for the year and option, overrides marked.
     terms : Terms
-        The same, typed.
+        The rules, typed.
     benchmark : mapping of category to float
         Unadjusted benchmark, US dollars.
     seasonality : float
@@ -48,19 +45,16 @@ class Contract:
     capitation : float
         Base primary care or total care capitation, US dollars before sequestration.
     enhanced_capitation : float
-        Enhanced primary care capitation, US dollars.
+        Enhanced primary care capitation to be repaid, US dollars.
     advanced_payment : tuple of (share of cost reduced, US dollars prepaid)
     stop_loss_charge : float
         US dollars.
-    required_guarantee : float or None
-    guarantee_basis : str
-    categories : tuple of str
-        Category of each row of the simulated cost.
-    assumptions : tuple of Assumption
+    calendar : Calendar or None
+        When the year is settled provisionally, where that is elected or mandatory.
+    pays_high_performers : bool
+        Whether the year has a High Performers Pool.
     """
 
-    track: Track
-    rules: RuleSet
     terms: Terms
     benchmark: Mapping[str, float]
     seasonality: float
@@ -70,44 +64,22 @@ class Contract:
     enhanced_capitation: float
     advanced_payment: tuple[float, float]
     stop_loss_charge: float
-    required_guarantee: float | None
-    guarantee_basis: str
-    assumptions: tuple[Assumption, ...]
+    calendar: provisional.Calendar | None
+    pays_high_performers: bool
 
     @property
-    def fixed(self) -> dict[str, float]:
-        """Figures that are the same in every draw, US dollars."""
-        return {
-            "unadjusted_benchmark": sum(self.benchmark.values()),
-            "stop_loss_charge": self.stop_loss_charge,
-            "base_capitation": self.capitation,
-            "enhanced_capitation": self.enhanced_capitation,
-        }
+    def designs(self) -> tuple[StopLoss, ...]:
+        """The stop-loss elected, if any."""
+        return () if self.track.stop_loss is None else (self.track.stop_loss,)
 
     def settle(
-        self, cost: Array, payout: Array, drivers: ResolvedDrivers, values: Mapping[str, Array]
+        self, sums: CostDraws, drivers: ResolvedDrivers, values: Mapping[str, Array]
     ) -> Statement:
-        """Settle a run of draws.
-
-        Parameters
-        ----------
-        cost : array of shape (segment, draw)
-            Part A and B cost, US dollars.
-        payout : array of shape (draw,)
-            Stop-loss payout, US dollars.
-        drivers, values
-            The drivers and their values in these draws.
-
-        Returns
-        -------
-        Statement
-            Lines of shape (draw,) or scalars.
-        """
-        total_cost = cost[0].copy()
-        for row in cost[1:]:  # in the order of the segments, so that the sum has one value
-            total_cost += row
+        """Settle a run of draws; see `Contract.settle`."""
+        total_cost = sums.total_cost
         reduced_share, prepaid = self.advanced_payment
         months_up, months_down = self.health_equity_months
+        bonus = drivers.high_performers_bonus(values) if self.pays_high_performers else 0.0
         figures = Figures(
             unadjusted_benchmark=self.benchmark,
             trend_ratio={
@@ -120,53 +92,52 @@ class Contract:
             health_equity_down_months=months_down,
             claims=total_cost * (1.0 - self.replaced_share),
             completion=drivers.completion(values),
-            stop_loss_payout=payout,
+            stop_loss_payout=sums.payout_of(self.track.stop_loss),
             stop_loss_charge=self.stop_loss_charge,
             capitation_expenditure=self.capitation,
             enhanced_capitation=self.enhanced_capitation,
             advanced_payment_paid=prepaid,
             advanced_payment_reductions=reduced_share * total_cost,
+            high_performers_bonus=bonus * sum(self.benchmark.values()),
+            provisional_settlement=0.0,
         )
-        return settle(self.terms, figures)
+        return settle(self.terms, self._with_provisional(figures))
+
+    def _with_provisional(self, figures: Figures) -> Figures:
+        """The same figures with what provisional settlement has moved before the final one."""
+        if self.calendar is None:
+            return figures
+        election = self.track.provisional_settlement or ProvisionalSettlement()
+        early = provisional.provisional_figures(
+            figures,
+            self.calendar,
+            cost_share=election.cost_share,
+            completion=election.completion,
+            quality_score=self.track.projected_quality_score,
+        )
+        moved = provisional.provisional_settlement(self.terms, early)
+        return replace(figures, provisional_settlement=moved)
 
 
-def write_contract(
-    scenario: Scenario, track: Track, population: Population, drivers: ResolvedDrivers
-) -> Contract:
-    """Work out what one track fixes before the year.
-
-    Raises
-    ------
-    InputError
-        For a program, year, option or rule that does not exist.
-    """
-    program = load_program(track.program)
-    rules = program.rules(
-        scenario.entity.performance_year, track.option, scenario.entity.type
-    ).override(track.rules)
+def write(setting: Setting) -> DirectContractingContract:
+    """Work out what a Professional or Global track fixes before the year."""
+    track, rules = setting.track, setting.rules
     terms = Terms.from_rules(rules)
-    told = _Notes()
-    told.program(program)
+    told = Notes()
+    told.program(setting.program)
     told.rules(rules, {field.name for field in fields(terms)} | {"guarantee_rate"})
 
-    target = track.benchmark or scenario.benchmark
-    benchmark = _benchmark_by_category(target, population, told)
+    _note_plan_alignment(setting, told)
+    benchmark = benchmark_by_category(setting, told)
     prospective = sum(benchmark.values())
-    expected_cost = sum(s.total_expected_cost for s in population.segments)
-
-    capitation_base = prospective * (
-        1.0
-        - terms.discount
-        - terms.quality_withhold
-        + terms.quality_withhold * track.projected_quality_score
-    )
-    capitation, enhanced, replaced = _capitation(track, capitation_base, expected_cost, told)
+    capitation, enhanced, replaced = _capitation(setting, prospective, told)
     charge = 0.0
     if track.stop_loss is not None:
-        charge = _stop_loss_charge(track.stop_loss, population, drivers, prospective, told)
-    required, basis = _required_guarantee(scenario, rules, prospective, told)
-
-    return Contract(
+        charge = _stop_loss_charge(track.stop_loss, setting, prospective, told)
+    rate = rules.value("guarantee_rate") if "guarantee_rate" in rules else None
+    required, basis = required_guarantee(setting, rate, prospective, told)
+    target = setting.target
+    return DirectContractingContract(
         track=track,
         rules=rules,
         terms=terms,
@@ -176,96 +147,93 @@ def write_contract(
         replaced_share=replaced,
         capitation=capitation,
         enhanced_capitation=enhanced,
-        advanced_payment=_advanced_payment(track, expected_cost),
+        advanced_payment=_advanced_payment(track, setting.expected_cost),
         stop_loss_charge=charge,
+        calendar=_provisional_calendar(setting, told),
+        pays_high_performers="high_performers_pool" in rules
+        and bool(rules.value("high_performers_pool")),
+        fixed={
+            "unadjusted_benchmark": prospective,
+            "stop_loss_charge": charge,
+            "base_capitation": capitation,
+            "enhanced_capitation": enhanced,
+        },
         required_guarantee=required,
         guarantee_basis=basis,
         assumptions=tuple(told.assumptions),
     )
 
 
-class _Notes:
-    """Collects what is assumed while a contract is written."""
+def capitation_cash_flow(
+    setting: Setting, prospective: float, interim_risk_score: float | tuple[float, ...] = 1.0
+) -> cash_flow.CashFlow | None:
+    """A track's capitation month by month; None where it elects none.
 
-    def __init__(self) -> None:
-        self.assumptions: list[Assumption] = []
-
-    def say(self, subject: str, statement: str, source: str = "assumption") -> None:
-        self.assumptions.append(Assumption(subject, statement, source))
-
-    def program(self, program: Program) -> None:
-        """What a program is, where it is not one as it was run."""
-        if program.status != "as run":
-            self.say(f"program {program.name}", f"{program.title}: {program.status}", "program")
-
-    def rules(self, rules: RuleSet, applied: Iterable[str]) -> None:
-        """Overrides, and those of the applied rules that no source settles."""
-        for name, rule in rules.items():
-            if rule.overridden:
-                self.say(
-                    name,
-                    f"the scenario overrides {rule.original} with {rule.value}",
-                    "scenario",
-                )
-            elif name in applied and rule.confidence in _UNSURE:
-                note = f": {rule.note}" if rule.note else ""
-                self.say(
-                    f"{rules.program} {rules.year} {rules.option}: {name}",
-                    f"{rule.value} is {rule.confidence}{note}",
-                    rule.source,
-                )
-
-
-def _benchmark_by_category(
-    target: Benchmark, population: Population, told: _Notes
-) -> dict[str, float]:
-    months: dict[str, float] = {}
-    cost: dict[str, float] = {}
-    for segment in population.segments:
-        months[segment.category] = months.get(segment.category, 0.0) + segment.total_months
-        cost[segment.category] = cost.get(segment.category, 0.0) + segment.total_expected_cost
-    if target.by_category is not None:
-        return {
-            category: amount.dollars
-            if amount.dollars is not None
-            else (amount.pbpm or 0.0) * months[category]
-            for category, amount in target.by_category.items()
-        }
-    total = (
-        target.dollars
-        if target.dollars is not None
-        else (target.pbpm or 0.0) * sum(months.values())
-    )
-    if len(cost) > 1:
-        told.say(
-            "benchmark",
-            "one benchmark is given for all categories; it is split in proportion to expected cost",
-        )
-    everything = sum(cost.values())
-    return {category: total * amount / everything for category, amount in cost.items()}
-
-
-def _capitation(
-    track: Track, base: float, expected_cost: float, told: _Notes
-) -> tuple[float, float, float]:
-    """Capitation paid, enhanced capitation paid, and the share of cost replaced."""
-    enhanced = 0.0
+    Parameters
+    ----------
+    setting : Setting
+    prospective : float
+        Unadjusted benchmark of the year, US dollars.
+    interim_risk_score : float or tuple of float
+        Score known when each month is paid, over the final one.
+    """
+    election: cash_flow.PrimaryCare | cash_flow.TotalCare
+    track = setting.track
+    terms = cash_flow.Terms.from_rules(setting.rules)
     if track.primary_care_capitation is not None:
-        paid = track.primary_care_capitation.base_rate * base
-        enhanced = track.primary_care_capitation.enhanced_rate * base
-        replaced = track.primary_care_capitation.claims_reduced
+        given = track.primary_care_capitation
+        election = cash_flow.PrimaryCare(
+            base_rate=given.base_rate, enhanced_rate=given.enhanced_rate
+        )
     elif track.total_care_capitation is not None:
-        paid = (1.0 - track.total_care_capitation.leakage_withhold) * base
-        replaced = track.total_care_capitation.claims_reduced
+        withheld = track.total_care_capitation.leakage_withhold
+        quarters = terms.performance_year_months // 3
+        by_quarter = withheld if isinstance(withheld, tuple) else (withheld,) * quarters
+        election = cash_flow.TotalCare(leakage_withhold=by_quarter)
     else:
+        return None
+    months = terms.performance_year_months
+    year = cash_flow.Year(
+        benchmark_pbpm=prospective / setting.months,
+        beneficiaries=setting.months / months,
+        interim_risk_score=interim_risk_score,
+        projected_quality_score=track.projected_quality_score,
+    )
+    return cash_flow.pay_capitation(terms, election, year)
+
+
+def _capitation(setting: Setting, prospective: float, told: Notes) -> tuple[float, float, float]:
+    """Capitation paid, enhanced capitation to repay, and the share of cost replaced."""
+    flow = capitation_cash_flow(setting, prospective)
+    if flow is None:
         return 0.0, 0.0, 0.0
+    elected = setting.track.primary_care_capitation or setting.track.total_care_capitation
+    replaced = None if elected is None else elected.claims_reduced
+    paid = flow.capitation_expenditure
     if replaced is None:
-        replaced = min(paid / expected_cost, 1.0)
+        replaced = min(paid / setting.expected_cost, 1.0)
         told.say(
             "capitation",
             f"the payment replaces {replaced:.2%} of all cost, as much as it pays on average",
         )
-    return paid, enhanced, replaced
+    if flow.enhanced_to_repay:
+        told.say(
+            "enhanced capitation",
+            "what was received after sequestration goes back; no source says whether the amount "
+            "before sequestration does",
+        )
+    return paid, flow.enhanced_to_repay, replaced
+
+
+def _note_plan_alignment(setting: Setting, told: Notes) -> None:
+    segments = setting.population.segments
+    allowed = "alignment_priority" in setting.rules
+    if not allowed and any(segment.alignment == "plan" for segment in segments):
+        told.say(
+            "alignment",
+            "people aligned through a plan's enrolment are settled as if "
+            f"'{setting.track.program}' had such an alignment",
+        )
 
 
 def _advanced_payment(track: Track, expected_cost: float) -> tuple[float, float]:
@@ -276,47 +244,35 @@ def _advanced_payment(track: Track, expected_cost: float) -> tuple[float, float]
     return share, share * expected_cost if prepaid is None else prepaid
 
 
-def _stop_loss_charge(
-    design: StopLoss,
-    population: Population,
-    drivers: ResolvedDrivers,
-    prospective: float,
-    told: _Notes,
-) -> float:
+def _stop_loss_charge(design: StopLoss, setting: Setting, prospective: float, told: Notes) -> float:
     told.say(
         "stop-loss",
         "attachment points and payout rates are the scenario's: no public source gives CMS's",
         design.source or "assumption",
     )
-    if design.charge == "neutral":
-        charge = design.loading * sum(
-            expected_payout(design, segment, *drivers.cost_factor_law(segment.category))
-            for segment in population.segments
-        )
-        told.say(
-            "stop-loss charge",
-            f"neutral: {design.loading:g} times the expected payout at prospective expected cost",
-        )
-        return charge
-    if hasattr(design.charge, "pbpm"):
-        return design.charge.pbpm * sum(s.total_months for s in population.segments)
-    return design.charge.rate * prospective
-
-
-def _required_guarantee(
-    scenario: Scenario, rules: RuleSet, prospective: float, told: _Notes
-) -> tuple[float | None, str]:
-    wanted = scenario.guarantee
-    if wanted.base == "dollars" and wanted.dollars is not None:
-        return wanted.dollars, "dollars given in the scenario"
-    if "guarantee_rate" not in rules:
-        return None, "the rules state none"
-    rate = rules.value("guarantee_rate")
-    if wanted.base == "prior_expenditure" and wanted.prior_expenditure is not None:
-        return rate * wanted.prior_expenditure, f"{rate:.2%} of prior expenditure"
+    if isinstance(design.charge, ChargePBPM):
+        return design.charge.pbpm * setting.months
+    if isinstance(design.charge, ChargeRate):
+        return design.charge.rate * prospective
     told.say(
-        "guarantee",
-        "no source states what the required percentage is of; the prospective benchmark before "
-        "trend adjustment, discount and quality is taken",
+        "stop-loss charge",
+        f"neutral: {design.loading:g} times the expected payout at prospective expected cost",
     )
-    return rate * prospective, f"{rate:.2%} of the prospective benchmark"
+    return design.loading * sum(
+        expected_payout(design, segment, *setting.drivers.cost_factor_law(segment.category))
+        for segment in setting.population.segments
+    )
+
+
+def _provisional_calendar(setting: Setting, told: Notes) -> provisional.Calendar | None:
+    mandatory = "provisional_mandatory" in setting.rules and bool(
+        setting.rules.value("provisional_mandatory")
+    )
+    if setting.track.provisional_settlement is None and not mandatory:
+        return None
+    told.say(
+        "provisional settlement",
+        "the months looked at are settled on the contract's own terms as if they were the year, "
+        "and the result is paid in full",
+    )
+    return provisional.Calendar.from_rules(setting.rules)

@@ -98,7 +98,6 @@ def resolve_drivers(
         "regional_trend": lambda: default_regional_trend(year),
         "quality_score": lambda: default_quality_score(entity.type, year),
         "completion": default_completion,
-        # Last: it is what the others leave.
         "entity_effect": lambda: default_entity_effect(
             entity.type,
             option,
@@ -109,14 +108,16 @@ def resolve_drivers(
             and "entity_effect" in drivers.correlation.drivers,
         ),
     }
-    for name in (name for name in defaults if name in given):
+    # The entity effect comes last of all, after drivers that have no default.
+    in_order = sorted(given, key=lambda name: name == "entity_effect")
+    for name in in_order:
         if given[name].distribution == "default":
-            laws[name], told = _default(name, defaults[name])
+            laws[name], told = _default(name, defaults.get(name))
         else:
             laws[name], told = _within_range(name, _law(name, given[name], base_dir))
         assumptions += told
-    for name in AMOUNTS:
-        laws.setdefault(name, Constant(1.0))
+    for name, absent in AMOUNTS.items():
+        laws.setdefault(name, Constant(absent))
 
     names = [name for name in DRIVER_NAMES if name in laws]
     matrix = np.eye(len(names))
@@ -125,7 +126,9 @@ def resolve_drivers(
     return ResolvedDrivers({name: laws[name] for name in names}, matrix, tuple(assumptions))
 
 
-def _default(name: str, default: Callable[[], Default]) -> Told:
+def _default(name: str, default: Callable[[], Default] | None) -> Told:
+    if default is None:
+        raise _refusal(name, "has no documented default; give a distribution", '"default"')
     try:
         law, assumption = default()
     except InputError as error:
@@ -191,6 +194,12 @@ def _within_range(name: str, law: Law) -> Told:
         return law, []
     if low >= 0.0 and high <= 1.0:
         return law, []
+    if name == "high_performers_bonus":
+        raise _refusal(
+            name,
+            "the bonus is a share of the benchmark, written as a fraction (0.8% is 0.008)",
+            f"from {low:.3g} to {high:.3g}",
+        )
     if law.bounded or not 0.0 <= median <= 1.0:
         raise _refusal(
             name,

@@ -21,8 +21,9 @@ __all__ = ["AMOUNTS", "COST_DRIVERS", "DRIVER_NAMES", "ResolvedDrivers"]
 Array = NDArray[np.float64]
 
 COST_DRIVERS = ("national_trend", "national_trend_esrd", "regional_trend", "entity_effect")
-AMOUNTS = ("quality_score", "completion")
-DRIVER_NAMES = COST_DRIVERS + AMOUNTS
+AMOUNTS = {"quality_score": 1.0, "completion": 1.0, "high_performers_bonus": 0.0}
+"""Drivers that are amounts, and what each is where the scenario leaves it out."""
+DRIVER_NAMES = (*COST_DRIVERS, *AMOUNTS)
 
 _DRIVER = 2  # tag of driver streams
 _MARGINAL_POINTS = 32
@@ -124,6 +125,10 @@ class ResolvedDrivers:
     def completion(self, values: Mapping[str, Array]) -> Array:
         """Completed claims over claims as settled, shape (draw,)."""
         return values["completion"]
+
+    def high_performers_bonus(self, values: Mapping[str, Array]) -> Array:
+        """Bonus from the High Performers Pool over the unadjusted benchmark, shape (draw,)."""
+        return values["high_performers_bonus"]
 
     def cost_factor_law(self, category: str) -> tuple[Array, Array]:
         """The law of the cost factor as a few factors with weights, for expected values.

@@ -243,7 +243,19 @@ def _drivers_on(drivers: Drivers) -> dict[str, Driver]:
 # --- tracks -----------------------------------------------------------------------------------
 
 
-_SETTLED = ("direct_contracting",)  # families of programs whose tracks can be settled
+# Elections that belong to one family of programs alone.
+_BELONGS = {
+    "direct_contracting": (
+        "primary_care_capitation",
+        "total_care_capitation",
+        "advanced_payment",
+        "stop_loss",
+        "early_exit",
+        "provisional_settlement",
+    ),
+    "shared_savings": ("shared_savings", "cost"),
+    "next_generation": ("next_generation", "cost"),
+}
 
 
 def _tracks(scenario: Scenario) -> Problems:
@@ -259,9 +271,15 @@ def _tracks(scenario: Scenario) -> Problems:
         if wrong:
             continue
         rules = track_rules(scenario, track)
-        yield from _capitation(track, rules, path)
-        yield from _advanced_payment(track, path)
-        yield from _health_equity(scenario, index, rules)
+        family = load_program(track.program).family
+        yield from _foreign_elections(track, family, path)
+        if family == "direct_contracting":
+            yield from _capitation(track, rules, path)
+            yield from _advanced_payment(track, path)
+            yield from _health_equity(scenario, index, rules)
+        else:
+            yield from _own_benchmark(scenario, track, path)
+            yield from _truncation(scenario, track, path)
 
 
 def _program(entity: Entity, track: Track, path: str) -> Problems:
@@ -269,15 +287,6 @@ def _program(entity: Entity, track: Track, path: str) -> Problems:
         yield from _told(partial(load_program, track.program), f"{path}.program")
         return
     program = load_program(track.program)
-    if program.family not in _SETTLED:
-        names = (name for name in program_names() if load_program(name).family in _SETTLED)
-        settled = ", ".join(f"'{name}'" for name in names)
-        yield Problem(
-            f"the rules of this program can be read but not yet settled; take {settled}",
-            f"{path}.program",
-            f"'{track.program}'",
-        )
-        return
     year, kind = entity.performance_year, entity.type
     wrong = [
         *_told(lambda: program.matching(year=year), "entity.performance_year"),
@@ -286,6 +295,47 @@ def _program(entity: Entity, track: Track, path: str) -> Problems:
     ]
     # An option may also be closed in that one year.
     yield from wrong or _told(lambda: program.rules(year, track.option, kind), f"{path}.option")
+
+
+def _foreign_elections(track: Track, family: str, path: str) -> Problems:
+    """Refuse what another program offers, instead of ignoring it."""
+    elections = dict.fromkeys(name for names in _BELONGS.values() for name in names)
+    for name in elections:
+        if name in track.model_fields_set and name not in _BELONGS[family]:
+            yield Problem(
+                f"must be left out: '{track.program}' has no such election", f"{path}.{name}"
+            )
+    if family != "direct_contracting" and track.capitation != "none":
+        yield Problem(
+            f"must be left out: '{track.program}' has no capitation",
+            f"{path}.capitation",
+            f'"{track.capitation}"',
+        )
+
+
+def _own_benchmark(scenario: Scenario, track: Track, path: str) -> Problems:
+    """One program's target is not another's: they count cost differently."""
+    families = {
+        load_program(each.program).family
+        for each in scenario.track
+        if each.program in program_names(include_unconfirmed=True)
+    }
+    if len(families) > 1 and track.benchmark is None:
+        yield Problem(
+            f"is missing; '{track.program}' counts cost in its own way and needs its own target "
+            "beside tracks of other programs",
+            f"{path}.benchmark",
+        )
+
+
+def _truncation(scenario: Scenario, track: Track, path: str) -> Problems:
+    used = {segment.category for segment in scenario.population.segment}
+    for category in track.cost.truncation:
+        if category not in used:
+            yield Problem(
+                f"must be left out: no segment has category {category}",
+                f"{path}.cost.truncation.{category}",
+            )
 
 
 def _capitation(track: Track, rules: RuleSet, path: str) -> Problems:

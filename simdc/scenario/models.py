@@ -47,7 +47,7 @@ from simdc.scenario.fields import (
 )
 
 Category = Literal["A&D", "ESRD"]
-Alignment = Literal["claims", "voluntary"]
+Alignment = Literal["claims", "voluntary", "plan"]
 EntityType = Literal["standard", "new_entrant", "high_needs"]
 
 
@@ -227,6 +227,9 @@ class Segment(Model):
     name: Name
     category: Category
     alignment: Alignment = "claims"
+    """By claims, by the beneficiary's own choice, or (proposed) by a Medicaid plan's enrolment."""
+    opt_out: Rate = 0.0
+    """Share of beneficiaries who leave an alignment through a plan."""
     beneficiaries: Beneficiaries | None = None
     """Number of people; left out when a beneficiary file is given."""
     expected_cost_pbpm: PositiveDollars | None = None
@@ -418,6 +421,8 @@ class Drivers(Model):
     """Total quality score, 0 to 1; absent means 1."""
     completion: Driver | None = None
     """Completed claims divided by claims as settled, around 1."""
+    high_performers_bonus: Driver | None = None
+    """Bonus from the High Performers Pool over the unadjusted benchmark; absent means 0."""
     correlation: Correlation | None = None
 
 
@@ -550,8 +555,9 @@ class PrimaryCareCapitation(Model):
 class TotalCareCapitation(Model):
     """Monthly payment in place of all claims of the participating providers."""
 
-    leakage_withhold: Rate
-    """Share of the benchmark withheld for services expected from non-participants."""
+    leakage_withhold: Rate | tuple[Rate, ...]
+    """Share of the benchmark withheld for services expected from non-participants: one figure, or
+    one for each quarter, as it is updated quarterly."""
     claims_reduced: Rate | None = None
     """Share of all cost that the payment replaces; absent: as much as it pays, on average."""
 
@@ -563,6 +569,61 @@ class AdvancedPayment(Model):
     """Share of all cost whose claims are reduced."""
     prepaid_dollars: Nonnegative | None = None
     """What CMS prepays; absent: the expected reduction."""
+
+
+class ProvisionalSettlement(Model):
+    """Interim settlement on the first months of the year, netted in the final one."""
+
+    cost_share: Rate | None = None
+    """Share of the year's completed claims that fall in those months; absent: their share of the
+    year."""
+    completion: Positive = 1.0
+    """Completed claims over claims as they stand at that time."""
+
+
+class CostDefinition(Model):
+    """How a program's own definition of cost differs from all Part A and B spending."""
+
+    excluded_share: Rate = 0.0
+    """Share of Part A and B cost that the program leaves out, such as indirect medical education,
+    disproportionate-share and uncompensated-care payments."""
+    truncation: dict[Category, PositiveDollars] = Field(default_factory=dict)
+    """Dollars a year, by category, at which each beneficiary's cost is cut off; prorated by months.
+    Absent: not truncated."""
+    source: str = ""
+
+
+class SharedSavings(Model):
+    """Elections and facts that a Shared Savings Program track needs."""
+
+    elected_minimum_rate: Rate | None = None
+    """Minimum savings and loss rate elected; absent: the table by number of beneficiaries."""
+    quality_score: Rate | None = None
+    """Quality score, 0 to 1; absent: the driver's, or 1."""
+    quality_standard_met: bool = True
+    alternative_standard_met: bool = False
+    participant_revenue: PositiveDollars | None = None
+    """Participants' Part A and B revenue, which limits losses on BASIC tracks."""
+    low_revenue: bool = False
+    """Entitled to half the rate below the minimum savings rate (from 2024)."""
+    agreement_year: Annotated[int, Field(ge=1, le=5)] = 3
+    """Year of the agreement period; matters on Track 2."""
+    disaster_relief_share: Rate | None = None
+    """Share of losses forgiven; absent: what the rules give everyone that year."""
+    advance_payments: Nonnegative = 0.0
+    """Advance payments still to be recouped, US dollars."""
+
+
+class NextGeneration(Model):
+    """Elections that a Next Generation track needs."""
+
+    quality_score: Rate | None = None
+    """Quality score, 0 to 1; absent: the driver's, or 1."""
+    regional_efficiency: Number = 0.0
+    """Fraction of the benchmark by which low cost against the region lessens the discount."""
+    national_efficiency: Number = 0.0
+    infrastructure_payments: Nonnegative = 0.0
+    """Received during the year, US dollars; all of it is recouped."""
 
 
 class Track(Model):
@@ -580,8 +641,16 @@ class Track(Model):
     """The entity leaves early and the retention withhold is kept."""
     projected_quality_score: Rate = 1.0
     """Score from which monthly capitation is computed before the year ends."""
+    provisional_settlement: ProvisionalSettlement | None = None
+    """Interim settlement elected; taken anyway where the rules make it mandatory."""
+    shared_savings: SharedSavings | None = None
+    """Only for the Shared Savings Program."""
+    next_generation: NextGeneration | None = None
+    """Only for Next Generation ACO."""
+    cost: CostDefinition = CostDefinition()
+    """How the program's cost differs from all Part A and B spending."""
     benchmark: Benchmark | None = None
-    """This track's own target, when it differs from the scenario's."""
+    """This track's own target; needed where tracks of a scenario count cost differently."""
     rules: dict[str, Any] = Field(default_factory=dict)
     """Rules of the program that this track overrides, by name."""
 

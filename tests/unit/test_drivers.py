@@ -200,7 +200,7 @@ def test_seeds_differ() -> None:
 def test_what_is_left_out_does_nothing() -> None:
     drivers = resolve()
     values = drivers.draw(SEED, 0, 3)
-    assert drivers.names == ("quality_score", "completion")
+    assert drivers.names == ("quality_score", "completion", "high_performers_bonus")
     for array in (
         drivers.cost_factor(values, "A&D"),
         drivers.trend_ratio(values, "ESRD"),

@@ -131,19 +131,6 @@ def test_unknown_program_names_all_and_the_nearest() -> None:
     )
 
 
-READ_ONLY = [name for name in program_names() if load_program(name).family != "direct_contracting"]
-
-
-@pytest.mark.parametrize("program", READ_ONLY)
-def test_program_that_cannot_be_settled_is_no_track(program: str) -> None:
-    (sentence,) = sentences(('program = "gpdc"', f'program = "{program}"'))
-    assert sentence.startswith(
-        "track[0].program: the rules of this program can be read but not yet settled; take "
-    )
-    assert "'gpdc'" in sentence
-    assert sentence.endswith(f"(given '{program}').")
-
-
 # --- elections --------------------------------------------------------------------------------
 
 BASE = "base_rate = 0.03, enhanced_rate = 0.04"

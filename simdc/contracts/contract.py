@@ -1,0 +1,199 @@
+"""What every contract has in common, and the notes taken while one is written."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from simdc.drivers import ResolvedDrivers
+from simdc.outcome import Assumption
+from simdc.population import Population
+from simdc.programs import Program, RuleSet
+from simdc.scenario.models import Benchmark, Scenario, StopLoss, Track
+from simdc.settlement.statement import Statement
+from simdc.sums import CostDraws
+
+__all__ = ["Contract", "Notes", "Setting", "benchmark_by_category", "required_guarantee"]
+
+Array = NDArray[np.float64]
+
+_UNSURE = ("inferred", "conflicting", "assumption")
+
+
+@dataclass(frozen=True)
+class Setting:
+    """Everything that a track is written against.
+
+    Attributes
+    ----------
+    scenario : Scenario
+    track : Track
+    program : Program
+    rules : RuleSet
+        Of the program for the year, option and entity type, with the track's overrides.
+    population : Population
+    drivers : ResolvedDrivers
+    """
+
+    scenario: Scenario
+    track: Track
+    program: Program
+    rules: RuleSet
+    population: Population
+    drivers: ResolvedDrivers
+
+    @property
+    def target(self) -> Benchmark:
+        """The track's own benchmark, or the scenario's."""
+        return self.track.benchmark or self.scenario.benchmark
+
+    @property
+    def expected_cost(self) -> float:
+        """Expected Part A and B cost of everyone, US dollars."""
+        return sum(s.total_expected_cost for s in self.population.segments)
+
+    @property
+    def months(self) -> float:
+        """Beneficiary-months."""
+        return sum(s.total_months for s in self.population.segments)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Contract(ABC):
+    """A track with everything known before the performance year.
+
+    Attributes
+    ----------
+    track : Track
+    rules : RuleSet
+        The program's rules for the year and option, overrides marked.
+    fixed : mapping of str to float
+        Figures that are the same in every draw, US dollars.
+    required_guarantee : float or None
+        US dollars; None where no rule states any.
+    guarantee_basis : str
+        What that amount is a rate of.
+    assumptions : tuple of Assumption
+    """
+
+    track: Track
+    rules: RuleSet
+    fixed: Mapping[str, float]
+    required_guarantee: float | None
+    guarantee_basis: str
+    assumptions: tuple[Assumption, ...]
+
+    @property
+    @abstractmethod
+    def designs(self) -> tuple[StopLoss, ...]:
+        """What the kernel has to take off each beneficiary's cost for this contract."""
+
+    @abstractmethod
+    def settle(
+        self, sums: CostDraws, drivers: ResolvedDrivers, values: Mapping[str, Array]
+    ) -> Statement:
+        """Settle a run of draws.
+
+        Parameters
+        ----------
+        sums : CostDraws
+            Cost and what the designs take away.
+        drivers, values
+            The drivers and their values in these draws.
+
+        Returns
+        -------
+        Statement
+            Lines of shape (draw,) or scalars.
+        """
+
+
+class Notes:
+    """Collects what is assumed while a contract is written."""
+
+    def __init__(self) -> None:
+        self.assumptions: list[Assumption] = []
+
+    def say(self, subject: str, statement: str, source: str = "assumption") -> None:
+        """Note one assumption."""
+        self.assumptions.append(Assumption(subject, statement, source))
+
+    def program(self, program: Program) -> None:
+        """What a program is, where it is not one as it was run."""
+        if program.status != "as run":
+            self.say(f"program {program.name}", f"{program.title}: {program.status}", "program")
+
+    def rules(self, rules: RuleSet, applied: Iterable[str]) -> None:
+        """Overrides, and those of the applied rules that no source settles."""
+        for name, rule in rules.items():
+            if rule.overridden:
+                self.say(
+                    name,
+                    f"the scenario overrides {rule.original} with {rule.value}",
+                    "scenario",
+                )
+            elif name in applied and rule.confidence in _UNSURE:
+                note = f": {rule.note}" if rule.note else ""
+                self.say(
+                    f"{rules.program} {rules.year} {rules.option}: {name}",
+                    f"{rule.value} is {rule.confidence}{note}",
+                    rule.source,
+                )
+
+
+def benchmark_by_category(setting: Setting, told: Notes) -> dict[str, float]:
+    """Unadjusted benchmark of each category of beneficiary, US dollars."""
+    target = setting.target
+    months: dict[str, float] = {}
+    cost: dict[str, float] = {}
+    for segment in setting.population.segments:
+        months[segment.category] = months.get(segment.category, 0.0) + segment.total_months
+        cost[segment.category] = cost.get(segment.category, 0.0) + segment.total_expected_cost
+    if target.by_category is not None:
+        return {
+            category: amount.dollars
+            if amount.dollars is not None
+            else (amount.pbpm or 0.0) * months[category]
+            for category, amount in target.by_category.items()
+        }
+    total = target.dollars if target.dollars is not None else (target.pbpm or 0.0) * setting.months
+    if len(cost) > 1:
+        told.say(
+            "benchmark",
+            "one benchmark is given for all categories; it is split in proportion to expected cost",
+        )
+    everything = sum(cost.values())
+    return {category: total * amount / everything for category, amount in cost.items()}
+
+
+def required_guarantee(
+    setting: Setting, rate: float | None, prospective: float, told: Notes
+) -> tuple[float | None, str]:
+    """What must be posted, fixed before the year, and what it is a rate of.
+
+    Parameters
+    ----------
+    setting : Setting
+    rate : float or None
+        What the rules require; None where they state nothing.
+    prospective : float
+        Benchmark known before the year, US dollars.
+    told : Notes
+    """
+    wanted = setting.scenario.guarantee
+    if wanted.base == "dollars" and wanted.dollars is not None:
+        return wanted.dollars, "dollars given in the scenario"
+    if rate is None:
+        return None, "the rules state none"
+    if wanted.base == "prior_expenditure" and wanted.prior_expenditure is not None:
+        return rate * wanted.prior_expenditure, f"{rate:.2%} of prior expenditure"
+    told.say(
+        "guarantee",
+        "no source states what the required percentage is of; the prospective benchmark before "
+        "trend adjustment, discount and quality is taken",
+    )
+    return rate * prospective, f"{rate:.2%} of the prospective benchmark"
