@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 
+from simdc.benchmark.of_scenario import with_given_benchmark
 from simdc.contracts import Contract, write_contract
 from simdc.drivers import ResolvedDrivers, resolve_drivers
 from simdc.outcome import Assumption
 from simdc.population import Population, build_population
-from simdc.scenario.models import Scenario
+from simdc.scenario.models import Option, Scenario, Track
 
 __all__ = ["Prepared", "prepare"]
 
@@ -66,32 +68,52 @@ def prepare(scenario: Scenario, base_dir: Path) -> Prepared:
     drivers = resolve_drivers(
         scenario.drivers,
         scenario.entity,
-        option=_reference_option(scenario),
-        person_noise_sd=person_noise(population),
+        option=_published_option(scenario),
+        person_cv=person_cv(population),
         base_dir=base_dir,
     )
     contracts = tuple(
-        write_contract(scenario, track, population, drivers) for track in scenario.track
+        _contract(scenario, track, population, drivers, base_dir) for track in scenario.track
     )
     return Prepared(population, drivers, contracts)
 
 
-def person_noise(population: Population) -> float:
-    """Standard deviation of total cost over its mean that people's own luck brings."""
+def _contract(
+    scenario: Scenario,
+    track: Track,
+    population: Population,
+    drivers: ResolvedDrivers,
+    base_dir: Path,
+) -> Contract:
+    """The contract of one track, its benchmark built beforehand where it is to be."""
+    track, built = with_given_benchmark(scenario, track, population, base_dir)
+    contract = write_contract(scenario, track, population, drivers)
+    if built is None:
+        return contract
+    return replace(contract, assumptions=(*contract.assumptions, *built.assumptions))
+
+
+def person_cv(population: Population) -> float:
+    """Coefficient of variation of one beneficiary's cost by luck alone, this population's mix.
+
+    That of the total cost of n such people is this over the square root of n.
+    """
+    people = sum(segment.beneficiaries for segment in population.segments)
     variance = sum(
         float(np.sum((segment.expected_cost * segment.severity.cv) ** 2))
         for segment in population.segments
     )
-    return float(np.sqrt(variance)) / sum(s.total_expected_cost for s in population.segments)
+    mean = sum(segment.total_expected_cost for segment in population.segments)
+    return float(np.sqrt(people * variance)) / mean
 
 
-def _reference_option(scenario: Scenario) -> str:
-    """The option whose published results the entity effect is taken from.
+def _published_option(scenario: Scenario) -> str:
+    """The option whose published results the entity effect rests on.
 
-    The effect belongs to the entity, so one option must serve all tracks.
+    The effect belongs to the entity, not to a track, so one option serves all tracks: the one the
+    scenario names, else that of the first track that has one.
     """
-    if scenario.observed is not None:
-        for track in scenario.track:
-            if track.name == scenario.observed.track:
-                return track.option
-    return scenario.track[0].option
+    if scenario.entity.option is not None:
+        return scenario.entity.option
+    published = get_args(Option)
+    return next((t.option for t in scenario.track if t.option in published), published[0])

@@ -122,7 +122,7 @@ def default_entity_effect(
     performance_year: int,
     *,
     others: Mapping[str, Law],
-    person_noise_sd: float,
+    person_cv: float,
     correlated: bool = False,
 ) -> Default:
     """The entity's own deviation: mean zero, its variance what the published spread leaves.
@@ -136,8 +136,9 @@ def default_entity_effect(
         Whose published spread to take.
     others : mapping of str to Law
         The drivers of the scenario that also differ between entities.
-    person_noise_sd : float
-        Standard deviation of total cost, over its mean, that people's own luck brings.
+    person_cv : float
+        Coefficient of variation of one beneficiary's cost by luck alone. The published entities'
+        own luck is in the published spread, so it counts at their size, not at this entity's.
     correlated : bool
         The scenario correlates the entity effect with other drivers, which the subtraction of
         variances leaves aside.
@@ -153,7 +154,8 @@ def default_entity_effect(
         parts["quality"] = rules.value("quality_withhold") * others["quality_score"].sd
     if "completion" in others:
         parts["completion"] = others["completion"].sd / others["completion"].mean
-    parts["person-level noise"] = person_noise_sd
+    size = published.median_beneficiaries
+    parts[f"person-level noise at their median size of {size:,}"] = person_cv / math.sqrt(size)
 
     sd = math.sqrt(max(0.0, spread**2 - sum(part**2 for part in parts.values())))
     less = "".join(f" less {percent(part)} squared {name}" for name, part in parts.items())

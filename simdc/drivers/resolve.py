@@ -54,7 +54,7 @@ def resolve_drivers(
     entity: Entity,
     *,
     option: str,
-    person_noise_sd: float,
+    person_cv: float,
     base_dir: Path,
 ) -> ResolvedDrivers:
     """Make the drivers of a scenario ready to be drawn.
@@ -68,8 +68,8 @@ def resolve_drivers(
         performance year is used.
     option : {'global', 'professional'}
         Whose published spread of savings rates the default entity effect is taken from.
-    person_noise_sd : float
-        Standard deviation of total cost, over its mean, that people's own luck brings.
+    person_cv : float
+        Coefficient of variation of one beneficiary's cost by luck alone.
     base_dir : Path
         Folder that file names in the scenario are relative to.
 
@@ -103,7 +103,7 @@ def resolve_drivers(
             option,
             year,
             others=laws,
-            person_noise_sd=person_noise_sd,
+            person_cv=person_cv,
             correlated=drivers.correlation is not None
             and "entity_effect" in drivers.correlation.drivers,
         ),

@@ -37,6 +37,8 @@ class Prior:
         Unweighted mean and standard deviation between entities, as fractions.
     entities : int
         How many were published.
+    median_beneficiaries : int
+        Median size of the type's entities.
     evidence_year : int
         Performance year of the results.
     program : str
@@ -50,6 +52,7 @@ class Prior:
     mean: float
     sd: float
     entities: int
+    median_beneficiaries: int
     evidence_year: int
     program: str
     source: str
@@ -143,7 +146,12 @@ def expected_savings_rate(entity_type: str, option: str, performance_year: int) 
     """
     table = load_priors("savings_rate")
     rows = [
-        {"year": evidence["year"], "program": evidence["program"], **rate}
+        {
+            "year": evidence["year"],
+            "program": evidence["program"],
+            "median_beneficiaries": evidence["median_beneficiaries"][rate["entity_type"]],
+            **rate,
+        }
         for evidence in table["evidence"]
         for rate in evidence["rates"]
         if "sd" in rate
@@ -161,6 +169,7 @@ def expected_savings_rate(entity_type: str, option: str, performance_year: int) 
         mean=row["mean"],
         sd=row["sd"],
         entities=row["entities"],
+        median_beneficiaries=row["median_beneficiaries"],
         evidence_year=row["year"],
         program=row["program"],
         source=table["source"],

@@ -38,7 +38,7 @@ def resolve(
     entity_type: str = "standard",
     year: int = 2022,
     option: str = "global",
-    person_noise_sd: float = 0.0,
+    person_cv: float = 0.0,
     base_dir: Path = Path(),
     **drivers: object,
 ) -> ResolvedDrivers:
@@ -46,7 +46,7 @@ def resolve(
         Drivers.model_validate(drivers),
         Entity.model_validate({"id": "D0000", "type": entity_type, "performance_year": year}),
         option=option,
-        person_noise_sd=person_noise_sd,
+        person_cv=person_cv,
         base_dir=base_dir,
     )
 
@@ -513,6 +513,14 @@ PUBLISHED = {
 }
 
 
+# Median aligned beneficiaries by year of results (calculated from the public use files).
+MEDIAN_SIZE = {
+    "standard": {2021: 7200, 2022: 12300, 2023: 10300},
+    "new_entrant": {2021: 2000, 2022: 2000, 2023: 2000},
+    "high_needs": {2021: 295, 2022: 634, 2023: 1279},
+}
+
+
 @pytest.mark.parametrize("kind", PUBLISHED)
 @pytest.mark.parametrize("year", [2022, 2023, 2024, 2026])
 def test_entity_effect_is_what_the_published_spread_leaves(
@@ -529,7 +537,7 @@ def test_entity_effect_is_what_the_published_spread_leaves(
         entity_type=entity_type,
         option=option,
         year=year,
-        person_noise_sd=noise,
+        person_cv=noise * math.sqrt(MEDIAN_SIZE[entity_type][prior.evidence_year]),
         entity_effect=DEFAULT,
         regional_trend=normal(regional),
     )
@@ -542,7 +550,9 @@ def test_entity_effect_is_what_the_published_spread_leaves(
 def test_spread_of_savings_adds_up_to_the_published_one() -> None:
     """Variance is counted once: region, people and entity together give 4.0% of the benchmark."""
     noise = 0.02
-    drivers = resolve(entity_effect=DEFAULT, regional_trend=DEFAULT, person_noise_sd=noise)
+    drivers = resolve(
+        entity_effect=DEFAULT, regional_trend=DEFAULT, person_cv=noise * math.sqrt(7200)
+    )
     factors, weights = drivers.cost_factor_law("A&D")
     variance_of_log = weights @ np.log(factors) ** 2 - (weights @ np.log(factors)) ** 2
     mean_cost = 1.0 - 0.023  # over the final benchmark
@@ -558,7 +568,7 @@ def test_quality_has_its_part_of_the_spread() -> None:
 
 
 def test_nothing_is_left_when_people_vary_more_than_entities() -> None:
-    drivers = resolve(entity_effect=DEFAULT, person_noise_sd=0.05)
+    drivers = resolve(entity_effect=DEFAULT, person_cv=0.05 * math.sqrt(7200))
     assert drivers.draw(SEED, 0, 10)["entity_effect"].tolist() == [0.0] * 10
     assert "nothing is left of the published spread" in drivers.assumptions[0].statement
 
@@ -568,7 +578,7 @@ def test_the_reader_sees_the_subtraction() -> None:
         entity_effect=DEFAULT,
         regional_trend=DEFAULT,
         quality_score=DEFAULT,
-        person_noise_sd=0.014,
+        person_cv=0.014 * math.sqrt(7200),
         correlation=correlation(["entity_effect", "regional_trend"], [1, 0.2], [0.2, 1]),
     )
     told = {assumption.subject: assumption for assumption in drivers.assumptions}
@@ -577,7 +587,7 @@ def test_the_reader_sees_the_subtraction() -> None:
     assert effect.statement == (
         "normal on the log scale, mean 0, sd 3.64% = sqrt(4.09% squared published spread less "
         "1.25% squared regional trend less 0% squared quality less 1.4% squared person-level "
-        "noise); 22 Standard Global entities in 2021 saved 2.3% of their final benchmark on "
+        "noise at their median size of 7,200); 22 Standard Global entities in 2021 saved 2.3% of their final benchmark on "
         "average, with a standard deviation of 4% between entities, which is 4.09% of their cost; "
         "the correlations that the scenario gives it come on top"
     )
