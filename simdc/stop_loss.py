@@ -127,10 +127,11 @@ def expected_payout(
     points = attachment_points([design], segment)
     if not points:
         return 0.0
-    mean_cost = segment.expected_cost
+    costly = segment.expected_cost > 0.0  # who is expected to cost nothing is paid nothing
+    mean_cost = segment.expected_cost[costly]
     expected = np.zeros((len(points), 1))
     for row, point in enumerate(points):
-        attachment = point.per_person(segment)
+        attachment = point.per_person(segment)[costly]
         for factor, weight in zip(factors, weights, strict=True):
             scale = factor * mean_cost
             expected[row] += weight * np.sum(

@@ -36,7 +36,9 @@ def read_table(path: Path) -> pd.DataFrame:
         raise InputError("must be a .csv or .parquet file", file=path)
     try:
         frame = (
-            pd.read_csv(path, encoding="utf-8-sig", dtype={"id": str, "segment": str})
+            pd.read_csv(
+                path, encoding="utf-8-sig", dtype={"id": str, "segment": str, "county": str}
+            )
             if kind == ".csv"
             else pd.read_parquet(path, engine="pyarrow")
         )

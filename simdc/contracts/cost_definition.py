@@ -26,7 +26,9 @@ def truncation_design(cost: CostDefinition) -> StopLoss | None:
     if not cost.truncation or cost.excluded_share == 1.0:
         return None
     bands = tuple(
-        StopLossBand(from_=point / (1.0 - cost.excluded_share), payout_rate=1.0, category=category)
+        StopLossBand.model_validate(
+            {"from": point / (1.0 - cost.excluded_share), "payout_rate": 1.0, "category": category}
+        )
         for category, point in cost.truncation.items()
     )
     return StopLoss(bands=bands)

@@ -16,6 +16,7 @@ from simdc.contracts.contract import (
     required_guarantee,
 )
 from simdc.drivers import ResolvedDrivers
+from simdc.errors import InputError, Problem
 from simdc.scenario.models import ChargePBPM, ChargeRate, ProvisionalSettlement, StopLoss, Track
 from simdc.settlement import cash_flow, provisional
 from simdc.settlement.direct_contracting import Figures, Terms, settle
@@ -26,6 +27,8 @@ from simdc.sums import CostDraws
 __all__ = ["DirectContractingContract", "capitation_cash_flow", "write"]
 
 Array = NDArray[np.float64]
+
+_ROUNDING = 1e-9
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -49,6 +52,8 @@ class DirectContractingContract(Contract):
     advanced_payment : tuple of (share of cost reduced, US dollars prepaid)
     stop_loss_charge : float
         US dollars.
+    projected_quality_score : float
+        As assumed until it is known.
     calendar : Calendar or None
         When the year is settled provisionally, where that is elected or mandatory.
     pays_high_performers : bool
@@ -64,6 +69,7 @@ class DirectContractingContract(Contract):
     enhanced_capitation: float
     advanced_payment: tuple[float, float]
     stop_loss_charge: float
+    projected_quality_score: float
     calendar: provisional.Calendar | None
     pays_high_performers: bool
 
@@ -113,7 +119,7 @@ class DirectContractingContract(Contract):
             self.calendar,
             cost_share=election.cost_share,
             completion=election.completion,
-            quality_score=self.track.projected_quality_score,
+            quality_score=self.projected_quality_score,
         )
         moved = provisional.provisional_settlement(self.terms, early)
         return replace(figures, provisional_settlement=moved)
@@ -127,15 +133,17 @@ def write(setting: Setting) -> DirectContractingContract:
     told.program(setting.program)
     told.rules(rules, {field.name for field in fields(terms)} | {"guarantee_rate"})
 
-    _note_plan_alignment(setting, told)
+    _note_silent_choices(setting, told)
     benchmark = benchmark_by_category(setting, told)
     prospective = sum(benchmark.values())
     capitation, enhanced, replaced = _capitation(setting, prospective, told)
     charge = 0.0
     if track.stop_loss is not None:
         charge = _stop_loss_charge(track.stop_loss, setting, prospective, told)
-    rate = rules.value("guarantee_rate") if "guarantee_rate" in rules else None
+    rate = rules.value("guarantee_rate", None)
     required, basis = required_guarantee(setting, rate, prospective, told)
+    if required is None:
+        basis = "a guarantee is required, but the documents state no percentage"
     target = setting.target
     return DirectContractingContract(
         track=track,
@@ -147,11 +155,11 @@ def write(setting: Setting) -> DirectContractingContract:
         replaced_share=replaced,
         capitation=capitation,
         enhanced_capitation=enhanced,
-        advanced_payment=_advanced_payment(track, setting.expected_cost),
+        advanced_payment=_advanced_payment(track, setting.expected_cost, replaced),
         stop_loss_charge=charge,
+        projected_quality_score=projected_quality_score(setting),
         calendar=_provisional_calendar(setting, told),
-        pays_high_performers="high_performers_pool" in rules
-        and bool(rules.value("high_performers_pool")),
+        pays_high_performers=rules.value("high_performers_pool", False),
         fixed={
             "unadjusted_benchmark": prospective,
             "stop_loss_charge": charge,
@@ -197,7 +205,7 @@ def capitation_cash_flow(
         benchmark_pbpm=prospective / setting.months,
         beneficiaries=setting.months / months,
         interim_risk_score=interim_risk_score,
-        projected_quality_score=track.projected_quality_score,
+        projected_quality_score=projected_quality_score(setting),
     )
     return cash_flow.pay_capitation(terms, election, year)
 
@@ -225,21 +233,70 @@ def _capitation(setting: Setting, prospective: float, told: Notes) -> tuple[floa
     return paid, flow.enhanced_to_repay, replaced
 
 
-def _note_plan_alignment(setting: Setting, told: Notes) -> None:
+def projected_quality_score(setting: Setting) -> float:
+    """Score that capitation is paid on: as given, else the mean of the quality driver."""
+    given = setting.track.projected_quality_score
+    return setting.drivers.laws["quality_score"].mean if given is None else given
+
+
+def _note_silent_choices(setting: Setting, told: Notes) -> None:
+    """Say what the scenario leaves open and how it is taken."""
+    track, rules, drivers = setting.track, setting.rules, setting.drivers
     segments = setting.population.segments
-    allowed = "alignment_priority" in setting.rules
-    if not allowed and any(segment.alignment == "plan" for segment in segments):
+    if track.capitation == "none":
+        told.say(
+            "capitation",
+            "none is elected, although the rules ask for primary care or total care capitation",
+            "CMS finance FAQ, October 2020, Q2",
+        )
+    elif track.projected_quality_score is None:
+        told.say(
+            "projected quality score",
+            f"monthly capitation is paid on {projected_quality_score(setting):.1%}, the mean of "
+            "the quality driver",
+        )
+    if track.early_exit:
+        told.say(
+            "early exit",
+            "the retention withhold is kept and savings are paid, although one entity that left "
+            "in 2022 was paid none",
+        )
+    if (
+        rules.value("high_performers_pool", False)
+        and not setting.scenario.drivers.high_performers_bonus
+    ):
+        told.say("high performers pool", "no bonus from it is counted: the scenario gives none")
+    if any(s.category == "ESRD" for s in segments) and (
+        "national_trend" in drivers.laws and "national_trend_esrd" not in drivers.laws
+    ):
+        told.say("driver national_trend", "ESRD shares the draw of aged and disabled")
+    target = setting.target
+    if target.health_equity_up_months or target.health_equity_down_months:
+        for name in ("health_equity_up_pbpm", "health_equity_down_pbpm"):
+            if rules[name].note:
+                told.say(name, rules[name].note, rules[name].source)
+    if rules.value("performance_year_months", 12) < 12 and target.seasonality == 1.0:
+        told.say("seasonality", "the factor of the short first year is taken as 1")
+    if "alignment_priority" not in rules and any(s.alignment == "plan" for s in segments):
         told.say(
             "alignment",
             "people aligned through a plan's enrolment are settled as if "
-            f"'{setting.track.program}' had such an alignment",
+            f"'{track.program}' had such an alignment",
         )
 
 
-def _advanced_payment(track: Track, expected_cost: float) -> tuple[float, float]:
+def _advanced_payment(track: Track, expected_cost: float, replaced: float) -> tuple[float, float]:
     if track.advanced_payment is None:
         return 0.0, 0.0
     share = track.advanced_payment.claims_reduced
+    if share + replaced > 1.0 + _ROUNDING:
+        raise InputError(
+            Problem(
+                f"must leave room for the {replaced:.4g} of all cost that capitation replaces",
+                f"track '{track.name}': advanced_payment.claims_reduced",
+                f"{share:g}",
+            )
+        )
     prepaid = track.advanced_payment.prepaid_dollars
     return share, share * expected_cost if prepaid is None else prepaid
 
@@ -265,9 +322,7 @@ def _stop_loss_charge(design: StopLoss, setting: Setting, prospective: float, to
 
 
 def _provisional_calendar(setting: Setting, told: Notes) -> provisional.Calendar | None:
-    mandatory = "provisional_mandatory" in setting.rules and bool(
-        setting.rules.value("provisional_mandatory")
-    )
+    mandatory = setting.rules.value("provisional_mandatory", False)
     if setting.track.provisional_settlement is None and not mandatory:
         return None
     told.say(

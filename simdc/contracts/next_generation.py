@@ -81,7 +81,7 @@ def write(setting: Setting) -> NextGenerationContract:
     told.rules(rules, {field.name for field in fields(terms)})
     note_cost_definition(track, told)
     benchmark = sum(benchmark_by_category(setting, told).values())
-    rate = rules.value("guarantee_rate") if "guarantee_rate" in rules else None
+    rate = rules.value("guarantee_rate", None)
     required, basis = required_guarantee(setting, rate, benchmark, told)
     return NextGenerationContract(
         track=track,

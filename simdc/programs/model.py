@@ -129,8 +129,10 @@ class RuleSet(Mapping[str, Rule]):
     def __len__(self) -> int:
         return len(self._rules)
 
-    def value(self, name: str) -> Any:
-        """The value of a rule; KeyError if the program has no such rule."""
+    def value(self, name: str, *otherwise: Any) -> Any:
+        """The value of a rule; where the program has no such rule, the default or KeyError."""
+        if otherwise and name not in self._rules:
+            return otherwise[0]
         return self._rules[name].value
 
     def citation(self, name: str) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from itertools import chain
@@ -15,6 +16,7 @@ from pathlib import Path
 
 from simdc.errors import InputError, Problem, nearest
 from simdc.programs import RuleSet, load_program, program_names
+from simdc.scenario.benchmark_checks import check_built
 from simdc.scenario.models import (
     Benchmark,
     Driver,
@@ -45,7 +47,7 @@ def check(scenario: Scenario, base_dir: Path) -> list[Problem]:
     """
     found = chain(
         _population(scenario.population, base_dir),
-        _benchmarks(scenario),
+        _benchmarks(scenario, base_dir),
         _drivers(scenario, base_dir),
         _tracks(scenario),
         _observed(scenario),
@@ -138,7 +140,7 @@ def _twice(names: list[str], path: str, what: str) -> Problems:
 _FARTHEST = 10  # times expected cost, or a tenth of it: beyond lies a wrong unit
 
 
-def _benchmarks(scenario: Scenario) -> Problems:
+def _benchmarks(scenario: Scenario, base_dir: Path) -> Problems:
     targets = {"benchmark": scenario.benchmark} | {
         f"track[{index}].benchmark": track.benchmark
         for index, track in enumerate(scenario.track)
@@ -153,6 +155,19 @@ def _benchmarks(scenario: Scenario) -> Problems:
             )
         yield from _categories(target, scenario.population, path)
         yield from _size(target, scenario.population, path)
+        if target.mode == "built":
+            rules = _rules_of_tracks(scenario, target)
+            yield from check_built(target, scenario.population, rules, path, base_dir)
+
+
+def _rules_of_tracks(scenario: Scenario, target: Benchmark) -> dict[str, RuleSet]:
+    """Rules of the tracks that a benchmark is for; what is wrong with them is told elsewhere."""
+    found = {}
+    for track in scenario.track:
+        if (track.benchmark or scenario.benchmark) is target:
+            with suppress(InputError):
+                found[track.name] = track_rules(scenario, track)
+    return found
 
 
 def _categories(target: Benchmark, population: Population, path: str) -> Problems:
@@ -222,7 +237,7 @@ def _drivers(scenario: Scenario, base_dir: Path) -> Problems:
             Drivers.model_validate({name: driver}),  # alone, so that each one's mistake is told
             scenario.entity,
             option="global",
-            person_noise_sd=0.0,
+            person_cv=0.0,
             base_dir=base_dir,
         )
         yield from _told(resolve, f"drivers.{name}")
@@ -277,6 +292,7 @@ def _tracks(scenario: Scenario) -> Problems:
             yield from _capitation(track, rules, path)
             yield from _advanced_payment(track, path)
             yield from _health_equity(scenario, index, rules)
+            yield from _length(scenario, rules)
         else:
             yield from _own_benchmark(scenario, track, path)
             yield from _truncation(scenario, track, path)
@@ -311,6 +327,20 @@ def _foreign_elections(track: Track, family: str, path: str) -> Problems:
             f"{path}.capitation",
             f'"{track.capitation}"',
         )
+
+
+def _length(scenario: Scenario, rules: RuleSet) -> Problems:
+    """Nobody can be aligned for longer than the performance year, of which the first was short."""
+    length = rules.value("performance_year_months", 12)
+    for index, segment in enumerate(scenario.population.segment):
+        months = segment.eligible_months
+        longest = max(part.months for part in months) if isinstance(months, tuple) else months
+        if longest > length and scenario.population.file is None:
+            yield Problem(
+                f"must be at most {length}: performance year {rules.year} had {length} months",
+                f"population.segment[{index}].eligible_months",
+                f"{longest:g}",
+            )
 
 
 def _own_benchmark(scenario: Scenario, track: Track, path: str) -> Problems:

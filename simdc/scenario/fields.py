@@ -17,6 +17,7 @@ from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 __all__ = [
     "REFUSAL",
     "Beneficiaries",
+    "CalendarYear",
     "Coefficient",
     "Count",
     "Dollars",
@@ -150,5 +151,8 @@ Seed = Annotated[
     int, WholeFigure("a whole number from 0 to 2**64 - 1", minimum=0, maximum=2**64 - 1)
 ]
 Year = Annotated[int, WholeFigure("a performance year such as 2022", minimum=2014, maximum=2035)]
+CalendarYear = Annotated[
+    int, WholeFigure("a calendar year such as 2019", minimum=2000, maximum=2099)
+]
 Flag = Annotated[bool, Field(strict=True)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 &._+-]{0,59}$")]

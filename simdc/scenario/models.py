@@ -28,6 +28,7 @@ from pydantic import (
 from simdc.scenario.fields import (
     REFUSAL,
     Beneficiaries,
+    CalendarYear,
     Coefficient,
     Count,
     Dollars,
@@ -49,6 +50,7 @@ from simdc.scenario.fields import (
 Category = Literal["A&D", "ESRD"]
 Alignment = Literal["claims", "voluntary", "plan"]
 EntityType = Literal["standard", "new_entrant", "high_needs"]
+Option = Literal["global", "professional"]
 
 
 class Model(BaseModel):
@@ -96,6 +98,9 @@ class Entity(Model):
     """Public identifier, such as the one CMS publishes."""
     type: EntityType
     performance_year: Year
+    option: Option | None = None
+    """Option of the published entities that the default entity effect rests on; absent: that of
+    the first track."""
     note: str = ""
 
 
@@ -264,13 +269,167 @@ class BenchmarkAmount(Model):
         return self
 
 
+class BenchmarkBaseYear(Model):
+    """One year of history: what those cost who would have been aligned."""
+
+    category: Category
+    alignment: Literal["claims", "voluntary"] = "claims"
+    year: CalendarYear
+    pbpm: PositiveDollars
+    """Part A and B cost per beneficiary per month, before payment reductions and sequestration."""
+    uspcc_trend: Positive | None = None
+    """Adjusted US per capita cost (USPCC) of the performance year over that of this year."""
+    uspcc_pbpm: PositiveDollars | None = None
+    """Instead: adjusted USPCC of this year, per month."""
+    geographic_trend: Positive = 1.0
+    """Geographic adjustment factors of the performance year over this year's, by months."""
+    risk_score: Positive
+    """Mean normalized risk score of this year's population."""
+
+    @model_validator(mode="after")
+    def _one_trend(self) -> Self:
+        _exactly_one(self, "uspcc_trend", "uspcc_pbpm")
+        return self
+
+
+class BenchmarkRegion(Model):
+    """What the nation and the entity's region cost per beneficiary per month."""
+
+    category: Category
+    alignment: Literal["claims", "voluntary"] | None = None
+    """Whom it is for; both when absent."""
+    uspcc_pbpm: PositiveDollars
+    """Adjusted fee-for-service USPCC of the performance year."""
+    rate_pbpm: PositiveDollars | None = None
+    """Rate of the region at a risk score of 1; absent: from the rate book."""
+
+
+class BenchmarkRateBook(Model):
+    """County rates, from which the region's is averaged by months."""
+
+    months_file: str
+    """CSV of where the aligned live: county, category, months, and alignment if it matters."""
+    rates_file: str | None = None
+    """CSV of rates: county, category, rate_pbpm."""
+    costs_file: str | None = None
+    """Instead: CSV of county, category, year, pbpm and risk_score, with the county 'national'."""
+    uspcc_trend: dict[Category, Positive] = Field(default_factory=dict)
+    """With costs_file: adjusted USPCC of the performance year over that of its last year."""
+
+    @model_validator(mode="after")
+    def _rates_or_costs(self) -> Self:
+        _exactly_one(self, "rates_file", "costs_file")
+        if self.costs_file is not None and not self.uspcc_trend:
+            raise refuse(
+                'is missing; costs need it, such as { "A&D" = 1.12 }',
+                at="uspcc_trend",
+            )
+        if self.rates_file is not None and self.uspcc_trend:
+            raise refuse("must be left out: rates need no trend", at="uspcc_trend")
+        return self
+
+
+class BenchmarkRisk(Model):
+    """Risk score of the performance year, and what caps and corrects it."""
+
+    category: Category
+    alignment: Literal["claims", "newly_voluntary", "continuously_voluntary"] = "claims"
+    raw_score: Positive
+    """Mean raw risk score."""
+    normalization_factor: Positive = 1.0
+    """Mean raw score of the national reference population in the same year."""
+    reference_score: Positive | None = None
+    """Normalized score of the cap's reference year; absent: no cap."""
+    demographic_change: Positive = 1.0
+    """Demographic score over that of the reference year, which moves the cap from 2024 on."""
+    coding_factor: Positive = 1.0
+    """Coding intensity factor, as published or projected; the rules limit it."""
+    growth_reference_score: Positive | None = None
+    """Normalized score of the year from which the further ceiling of 2026 counts."""
+    months: Positive | None = None
+    """Beneficiary-months, where a category has both kinds of voluntary alignment."""
+    reference_beneficiaries: Beneficiaries | None = None
+    """People in the reference year; who has grown to a multiple is not capped from 2025 on."""
+    most_historical_beneficiaries: Beneficiaries | None = None
+    """Most people in a historical year; High Needs entities need enough for the cap to hold."""
+
+
+class SharedSavingsStratum(Model):
+    """One enrollment type; US dollars per person-year, lists from base year 1 to 3."""
+
+    name: Literal["esrd", "disabled", "aged_dual", "aged_non_dual"]
+    base_person_years: Positive
+    """Of base year 3, as a weight between the types."""
+    person_years: Positive
+    """Of the performance year, as a weight between the types."""
+    per_capita_dollars: tuple[PositiveDollars, PositiveDollars, PositiveDollars]
+    """The entity's spending, each person's truncated."""
+    risk_scores: tuple[Positive, Positive, Positive]
+    """Its mean prospective risk scores."""
+    risk_score: Positive
+    """Of the performance year."""
+    national_trend: tuple[Positive, Positive]
+    """Growth of national assignable spending from base years 1 and 2 to base year 3."""
+    regional_trend: tuple[Positive, Positive]
+    """The same of the region."""
+    national_growth: Positive
+    """Growth of national assignable spending from base year 3 to the performance year."""
+    regional_growth: Positive
+    """The same of the region."""
+    prospective_growth: Positive = 1.0
+    """The same as projected before the agreement, which counts from 2024 on."""
+    regional_per_capita_dollars: PositiveDollars
+    """Spending of the region in base year 3, at the entity's own risk."""
+    national_per_capita_dollars: PositiveDollars
+    """National assignable spending in base year 3."""
+
+
+class SharedSavingsBenchmark(Model):
+    """What the benchmark of the Shared Savings Program is built from."""
+
+    stratum: tuple[SharedSavingsStratum, ...] = Field(min_length=1)
+    agreement_period: Count = 1
+    """1 in the entity's first agreement."""
+    regional_exposure: Count = 1
+    """Which agreement with a regional adjustment this is, 1 the first."""
+    national_weight: Rate = 0.0
+    """The entity's share of the assignable beneficiaries of its region."""
+    prior_savings_dollars: Nonnegative = 0.0
+    """Mean savings per person-year before the agreement."""
+    demographic_growth: Positive = 1.0
+    """Growth of the mean demographic score from base year 3."""
+    dual_share: Rate = 0.0
+    """Share of dually eligible beneficiaries in base year 3."""
+    mean_risk_score: Positive = 1.0
+    """Mean prospective risk score of all assigned beneficiaries in base year 3."""
+
+    @model_validator(mode="after")
+    def _each_once(self) -> Self:
+        names = [stratum.name for stratum in self.stratum]
+        for place, name in enumerate(names):
+            if name in names[:place]:
+                raise refuse(
+                    f"must differ from stratum[{names.index(name)}]",
+                    at=f"stratum[{place}].name",
+                    given=f'"{name}"',
+                )
+        return self
+
+
 class Benchmark(Model):
     """The target before retrospective trend adjustment, discount and quality."""
 
+    mode: Literal["given", "built"] = "given"
+    """'given' as an amount, or 'built' from history, region and risk."""
     dollars: PositiveDollars | None = None
     pbpm: PositiveDollars | None = None
     by_category: dict[Category, BenchmarkAmount] | None = None
     """The same by category; else one amount is split by expected cost."""
+    base_year: tuple[BenchmarkBaseYear, ...] = ()
+    region: tuple[BenchmarkRegion, ...] = ()
+    rate_book: BenchmarkRateBook | None = None
+    risk: tuple[BenchmarkRisk, ...] = ()
+    shared_savings: SharedSavingsBenchmark | None = None
     seasonality: Positive = 1.0
     """Factor of the nine-month first year (2021 only)."""
     health_equity_up_months: Nonnegative = 0.0
@@ -279,8 +438,24 @@ class Benchmark(Model):
     source: str = ""
 
     @model_validator(mode="after")
-    def _one_amount(self) -> Self:
-        _exactly_one(self, "dollars", "pbpm", "by_category")
+    def _given_or_built(self) -> Self:
+        amounts = ("dollars", "pbpm", "by_category")
+        tables = ("base_year", "region", "rate_book", "risk", "shared_savings")
+        if self.mode == "given":
+            for table in tables:
+                if getattr(self, table):
+                    raise refuse('this table needs mode = "built"', at=table)
+            _exactly_one(self, *amounts)
+            return self
+        for amount in amounts:
+            if getattr(self, amount) is not None:
+                raise refuse('must be left out: mode = "built" works it out', at=amount)
+        if not self.region and self.shared_savings is None:
+            raise refuse(
+                'is missing; mode = "built" needs tables headed [[benchmark.region]] and '
+                "[[benchmark.risk]], or [benchmark.shared_savings]",
+                at="region",
+            )
         return self
 
 
@@ -639,8 +814,9 @@ class Track(Model):
     stop_loss: StopLoss | None = None
     early_exit: Flag = False
     """The entity leaves early and the retention withhold is kept."""
-    projected_quality_score: Rate = 1.0
-    """Score from which monthly capitation is computed before the year ends."""
+    projected_quality_score: Rate | None = None
+    """Score from which monthly capitation is computed before the year ends; absent: the mean of
+    the quality driver."""
     provisional_settlement: ProvisionalSettlement | None = None
     """Interim settlement elected; taken anyway where the rules make it mandatory."""
     shared_savings: SharedSavings | None = None

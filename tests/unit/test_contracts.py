@@ -19,7 +19,8 @@ SEGMENT = {
     "expected_cost_pbpm": 1_000.0,
     "severity": {"distribution": "gamma", "cv": 2.0},
 }
-BENCHMARK = {"pbpm": 1_020.0}  # 24.48 million
+SHORT = {"segment": [SEGMENT | {"eligible_months": 9}]}  # the first year had nine months
+BENCHMARK = {"pbpm": 1_020.0}  # 24.48 million in a year of twelve months
 
 
 def scenario(*tracks, year=2022, **changes):
@@ -126,10 +127,12 @@ def test_the_withhold_of_the_proposal_and_of_the_rule_run_side_by_side():
     """The proposal withholds 1% in its first year where the rule withholds 5%."""
     quality = {"quality_score": {"distribution": "fixed", "value": 0.5}}
     proposal = {"name": "proposal", "program": "mltss", "option": "global"}
-    found = run(GLOBAL | {"program": "gpdc-2020"}, proposal, year=2021, drivers=quality)
+    found = run(
+        GLOBAL | {"program": "gpdc-2020"}, proposal, year=2021, drivers=quality, population=SHORT
+    )
     rule, asked = (track.draws["settlement_benchmark"][0] for track in found.tracks)
-    assert rule == pytest.approx(24.48e6 * (1 - 0.02 - 0.05 * 0.5))
-    assert asked == pytest.approx(24.48e6 * (1 - 0.02 - 0.01 * 0.5))
+    assert rule == pytest.approx(18.36e6 * (1 - 0.02 - 0.05 * 0.5))
+    assert asked == pytest.approx(18.36e6 * (1 - 0.02 - 0.01 * 0.5))
 
 
 def test_opting_out_leaves_fewer_people():
@@ -167,7 +170,7 @@ def test_provisional_settlement_is_netted_in_the_final_one():
 
 
 def test_provisional_settlement_was_mandatory_in_2021():
-    found = run(GLOBAL, year=2021).tracks[0]
+    found = run(GLOBAL, year=2021, population=SHORT).tracks[0]
     assert not np.array_equal(found.draws["cash_due"], found.draws["shared_after_sequestration"])
 
 

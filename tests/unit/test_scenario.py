@@ -384,9 +384,10 @@ def test_validate_command_as_json(capsys: pytest.CaptureFixture[str]) -> None:
     understood = json.loads(capsys.readouterr().out)
     assert [segment["beneficiaries"] for segment in understood["segments"]] == [11_800, 200]
     professional, other = understood["tracks"]
-    # (11,800 x 11.2 + 200 x 12) months at $1,300; base capitation 3% of it, Q as projected: 1.
+    # (11,800 x 11.2 + 200 x 12) months at $1,300; base capitation 3% of it, less the part of the
+    # 5% withhold that the mean score of the quality driver, 90%, does not earn back.
     assert professional["unadjusted_benchmark"] == pytest.approx(174_928_000)
-    assert professional["base_capitation"] == pytest.approx(0.03 * 174_928_000)
+    assert professional["base_capitation"] == pytest.approx(0.03 * 0.995 * 174_928_000)
     assert other["stop_loss"]["bands"][1]["to"] is None
     assert [rule["name"] for rule in other["rules"] if rule["overridden"]] == ["discount"]
     assert understood["assumptions"]
