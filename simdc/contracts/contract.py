@@ -17,7 +17,14 @@ from simdc.scenario.models import Benchmark, Scenario, StopLoss, Track
 from simdc.settlement.statement import Statement
 from simdc.sums import CostDraws
 
-__all__ = ["Contract", "Notes", "Setting", "benchmark_by_category", "required_guarantee"]
+__all__ = [
+    "Contract",
+    "Notes",
+    "Setting",
+    "benchmark_by_category",
+    "fixed_figures",
+    "required_guarantee",
+]
 
 Array = NDArray[np.float64]
 
@@ -168,6 +175,22 @@ def benchmark_by_category(setting: Setting, told: Notes) -> dict[str, float]:
         )
     everything = sum(cost.values())
     return {category: total * amount / everything for category, amount in cost.items()}
+
+
+def fixed_figures(
+    benchmark: float,
+    *,
+    stop_loss_charge: float = 0.0,
+    capitation: float = 0.0,
+    enhanced: float = 0.0,
+) -> dict[str, float]:
+    """What a result keeps of a contract's fixed figures, US dollars."""
+    return {
+        "unadjusted_benchmark": benchmark,
+        "stop_loss_charge": stop_loss_charge,
+        "base_capitation": capitation,
+        "enhanced_capitation": enhanced,
+    }
 
 
 def required_guarantee(

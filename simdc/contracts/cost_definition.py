@@ -6,19 +6,43 @@ attachment point, which the kernel sums like that of any stop-loss design.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import cached_property
+
 import numpy as np
 from numpy.typing import NDArray
 
-from simdc.contracts.contract import Notes
+from simdc.contracts.contract import Contract, Notes
 from simdc.scenario.models import CostDefinition, StopLoss, StopLossBand, Track
+from simdc.sums import CostDraws
 
-__all__ = ["counted_cost", "note_cost_definition", "truncation_design"]
+__all__ = ["OwnCostContract", "note_cost_definition"]
 
 Array = NDArray[np.float64]
 
 
-def truncation_design(cost: CostDefinition) -> StopLoss | None:
-    """Bands that take off what lies above the truncation points; None where there are none.
+@dataclass(frozen=True, kw_only=True, eq=False)
+class OwnCostContract(Contract):
+    """A track whose program counts cost in its own way."""
+
+    @cached_property
+    def truncation(self) -> StopLoss | None:
+        """What truncation takes off each beneficiary's cost; None where there is none."""
+        return _truncation(self.track.cost)
+
+    @property
+    def designs(self) -> tuple[StopLoss, ...]:
+        """Truncation, where there is any."""
+        return () if self.truncation is None else (self.truncation,)
+
+    def counted_cost(self, sums: CostDraws) -> Array:
+        """Cost as the program counts it, US dollars, shape (draw,)."""
+        left = sums.total_cost - sums.payout_of(self.truncation)
+        return left * (1.0 - self.track.cost.excluded_share)
+
+
+def _truncation(cost: CostDefinition) -> StopLoss | None:
+    """Bands that take off what lies above the truncation points.
 
     The program truncates the cost it counts, c (1 - x) with x the share left out, at T; the
     simulated cost c is therefore cut off at T / (1 - x).
@@ -32,20 +56,6 @@ def truncation_design(cost: CostDefinition) -> StopLoss | None:
         for category, point in cost.truncation.items()
     )
     return StopLoss(bands=bands)
-
-
-def counted_cost(cost: CostDefinition, total: Array, truncated: Array) -> Array:
-    """Cost as the program counts it, in each draw.
-
-    Parameters
-    ----------
-    cost : CostDefinition
-    total : array of shape (draw,)
-        Part A and B cost, US dollars.
-    truncated : array of shape (draw,)
-        What truncation takes off it, US dollars.
-    """
-    return (total - truncated) * (1.0 - cost.excluded_share)
 
 
 def note_cost_definition(track: Track, told: Notes) -> None:

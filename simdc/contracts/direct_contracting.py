@@ -13,6 +13,7 @@ from simdc.contracts.contract import (
     Notes,
     Setting,
     benchmark_by_category,
+    fixed_figures,
     required_guarantee,
 )
 from simdc.drivers import ResolvedDrivers
@@ -160,12 +161,9 @@ def write(setting: Setting) -> DirectContractingContract:
         projected_quality_score=projected_quality_score(setting),
         calendar=_provisional_calendar(setting, told),
         pays_high_performers=rules.value("high_performers_pool", False),
-        fixed={
-            "unadjusted_benchmark": prospective,
-            "stop_loss_charge": charge,
-            "base_capitation": capitation,
-            "enhanced_capitation": enhanced,
-        },
+        fixed=fixed_figures(
+            prospective, stop_loss_charge=charge, capitation=capitation, enhanced=enhanced
+        ),
         required_guarantee=required,
         guarantee_basis=basis,
         assumptions=tuple(told.assumptions),

@@ -10,15 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simdc.contracts.contract import (
-    Contract,
     Notes,
     Setting,
     benchmark_by_category,
+    fixed_figures,
     required_guarantee,
 )
-from simdc.contracts.cost_definition import counted_cost, note_cost_definition, truncation_design
+from simdc.contracts.cost_definition import OwnCostContract, note_cost_definition
 from simdc.drivers import ResolvedDrivers
-from simdc.scenario.models import NextGeneration, StopLoss
+from simdc.scenario.models import NextGeneration
 from simdc.settlement.next_generation import Figures, Terms, settle
 from simdc.settlement.statement import Statement
 from simdc.sums import CostDraws
@@ -29,7 +29,7 @@ Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class NextGenerationContract(Contract):
+class NextGenerationContract(OwnCostContract):
     """A risk arrangement of Next Generation ACO.
 
     Attributes
@@ -40,19 +40,11 @@ class NextGenerationContract(Contract):
         What the ACO elects and is.
     benchmark : float
         Before the discount, US dollars.
-    truncation : StopLoss or None
-        What truncation takes off each beneficiary's cost.
     """
 
     terms: Terms
     elections: NextGeneration
     benchmark: float
-    truncation: StopLoss | None
-
-    @property
-    def designs(self) -> tuple[StopLoss, ...]:
-        """Truncation, where there is any."""
-        return () if self.truncation is None else (self.truncation,)
 
     def settle(
         self, sums: CostDraws, drivers: ResolvedDrivers, values: Mapping[str, Array]
@@ -61,7 +53,7 @@ class NextGenerationContract(Contract):
         elected = self.elections
         score: Any = elected.quality_score
         figures = Figures(
-            claims=counted_cost(self.track.cost, sums.total_cost, sums.payout_of(self.truncation)),
+            claims=self.counted_cost(sums),
             unadjusted_benchmark=self.benchmark,
             quality_score=drivers.quality(values) if score is None else score,
             regional_efficiency=elected.regional_efficiency,
@@ -89,13 +81,7 @@ def write(setting: Setting) -> NextGenerationContract:
         terms=terms,
         elections=track.next_generation or NextGeneration(),
         benchmark=benchmark,
-        truncation=truncation_design(track.cost),
-        fixed={
-            "unadjusted_benchmark": benchmark,
-            "stop_loss_charge": 0.0,
-            "base_capitation": 0.0,
-            "enhanced_capitation": 0.0,
-        },
+        fixed=fixed_figures(benchmark),
         required_guarantee=required,
         guarantee_basis=basis,
         assumptions=tuple(told.assumptions),

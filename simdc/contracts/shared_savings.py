@@ -10,15 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simdc.contracts.contract import (
-    Contract,
     Notes,
     Setting,
     benchmark_by_category,
+    fixed_figures,
     required_guarantee,
 )
-from simdc.contracts.cost_definition import counted_cost, note_cost_definition, truncation_design
+from simdc.contracts.cost_definition import OwnCostContract, note_cost_definition
 from simdc.drivers import ResolvedDrivers
-from simdc.scenario.models import SharedSavings, StopLoss
+from simdc.scenario.models import SharedSavings
 from simdc.settlement.shared_savings import (
     Figures,
     Terms,
@@ -35,7 +35,7 @@ Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class SharedSavingsContract(Contract):
+class SharedSavingsContract(OwnCostContract):
     """A track of the Shared Savings Program.
 
     Attributes
@@ -48,31 +48,22 @@ class SharedSavingsContract(Contract):
         Updated benchmark, US dollars.
     beneficiaries : int
         Assigned beneficiaries, a head count.
-    truncation : StopLoss or None
-        What truncation takes off each beneficiary's cost.
     """
 
     terms: Terms
     elections: SharedSavings
     benchmark: float
     beneficiaries: int
-    truncation: StopLoss | None
-
-    @property
-    def designs(self) -> tuple[StopLoss, ...]:
-        """Truncation, where there is any."""
-        return () if self.truncation is None else (self.truncation,)
 
     def settle(
         self, sums: CostDraws, drivers: ResolvedDrivers, values: Mapping[str, Array]
     ) -> Statement:
         """Settle a run of draws; see `Contract.settle`."""
         elected = self.elections
-        cost = counted_cost(self.track.cost, sums.total_cost, sums.payout_of(self.truncation))
         score: Any = elected.quality_score
         figures = Figures(
             benchmark=self.benchmark,
-            expenditure=cost * drivers.completion(values),
+            expenditure=self.counted_cost(sums) * drivers.completion(values),
             beneficiaries=self.beneficiaries,
             elected_minimum_rate=elected.elected_minimum_rate,
             quality_score=drivers.quality(values) if score is None else score,
@@ -123,13 +114,7 @@ def write(setting: Setting) -> SharedSavingsContract:
         elections=elections,
         benchmark=benchmark,
         beneficiaries=sum(segment.beneficiaries for segment in setting.population.segments),
-        truncation=truncation_design(track.cost),
-        fixed={
-            "unadjusted_benchmark": benchmark,
-            "stop_loss_charge": 0.0,
-            "base_capitation": 0.0,
-            "enhanced_capitation": 0.0,
-        },
+        fixed=fixed_figures(benchmark),
         required_guarantee=required,
         guarantee_basis=basis,
         assumptions=tuple(told.assumptions),
