@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import get_args
 
 import numpy as np
 
@@ -13,7 +12,7 @@ from simdc.contracts import Contract, write_contract
 from simdc.drivers import ResolvedDrivers, resolve_drivers
 from simdc.outcome import Assumption
 from simdc.population import Population, build_population
-from simdc.scenario.models import Option, Scenario, Track
+from simdc.scenario.models import Scenario, Track
 
 __all__ = ["Prepared", "prepare"]
 
@@ -111,9 +110,9 @@ def _published_option(scenario: Scenario) -> str:
     """The option whose published results the entity effect rests on.
 
     The effect belongs to the entity, not to a track, so one option serves all tracks: the one the
-    scenario names, else that of the first track that has one.
+    scenario names, else Global unless every track is Professional.
     """
     if scenario.entity.option is not None:
         return scenario.entity.option
-    published = get_args(Option)
-    return next((t.option for t in scenario.track if t.option in published), published[0])
+    options = {track.option for track in scenario.track}
+    return "professional" if options == {"professional"} else "global"

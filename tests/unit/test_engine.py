@@ -231,6 +231,15 @@ def test_another_track_changes_nobody_elses_luck():
         assert np.array_equal(values, both.tracks[0].draws[name])
 
 
+def test_neither_the_order_of_tracks_nor_an_observed_outcome_feeds_the_model():
+    default = {"entity_effect": {"distribution": "default"}}
+    observed = {"track": "professional", "source": "published", "gross_savings": 1.0}
+    plain = run(scenario(drivers=default))
+    turned = run(scenario(drivers=default, track=SCENARIO["track"][::-1], observed=observed))
+    assert np.array_equal(plain.cost, turned.cost)
+    assert np.array_equal(plain.tracks[0].draws["cash_due"], turned.tracks[1].draws["cash_due"])
+
+
 def test_reordered_segments_keep_their_luck():
     asked = scenario()
     turned = scenario(population={"segment": SCENARIO["population"]["segment"][::-1]})
