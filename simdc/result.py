@@ -18,6 +18,7 @@ stands where the draws do not support it. Variables are described in `simdc.vari
 from __future__ import annotations
 
 import contextlib
+import glob
 import json
 import math
 import os
@@ -435,6 +436,7 @@ def _append(dataset: xr.Dataset, path: Path, group: str) -> None:
 @contextlib.contextmanager
 def _replacing(path: Path) -> Iterator[Path]:
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    _sweep(path)
     try:
         yield temporary
         with temporary.open("rb+") as written:
@@ -444,6 +446,24 @@ def _replacing(path: Path) -> Iterator[Path]:
         raise SimdcError(f"{path}: cannot be written: {error.strerror or error}.") from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _sweep(path: Path) -> None:
+    """Remove what earlier runs left when they were killed while writing this result."""
+    for left in path.parent.glob(f".{glob.escape(path.name)}.*.part"):
+        pid = left.suffixes[-2].removeprefix(".")
+        if pid.isdecimal() and not _is_running(int(pid)):
+            left.unlink(missing_ok=True)
+
+
+def _is_running(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # somebody else's
+        return True
+    return True
 
 
 def read_result(path: str | Path) -> xr.DataTree:

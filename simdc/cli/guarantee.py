@@ -16,7 +16,7 @@ import click
     type=float,
     multiple=True,
     help="Probability with which the amount is to cover the total owed, as a fraction "
-    "(99% is 0.99). May be given several times; the levels of the run otherwise.",
+    "(99% is 0.99). May be given several times; by default 90, 95, 99 and 99.5%.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of tables.")
 def command(result: Path, levels: tuple[float, ...], as_json: bool) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     help="Where the result goes. Default: results/NAME.nc",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON and nothing else.")
+@click.option("--discard", is_flag=True, help="Print the tables and keep no result.")
 @click.option("--dry-run", is_flag=True, help="Say what the run will take, and stop.")
 @click.option("--quiet", is_flag=True, help="No progress.")
 def command(
@@ -44,10 +46,11 @@ def command(
     executor: str,
     output: Path | None,
     as_json: bool,
+    discard: bool,
     dry_run: bool,
     quiet: bool,
 ) -> None:
-    r"""Simulate SCENARIO and settle every track on the same draws.
+    """Simulate SCENARIO and settle every track on the same draws.
 
     Prints, for each track, what the entity could earn or owe, the financial guarantee that covers
     it, and how sure each figure is. The draws are kept in a netCDF file.
@@ -57,7 +60,7 @@ def command(
       simdc run scenarios/large-standard-global.toml
       simdc run my.toml --draws 100000 -o results/mine.nc
       simdc run my.toml --json | jq .tracks
-    """
+    """  # noqa: D301 (click reads the backspace)
     from simdc.scenario import load_scenario
 
     loaded = load_scenario(scenario)
@@ -66,11 +69,13 @@ def command(
     if dry_run:
         _print_forecast(loaded, draws, threads, as_json)
         return
-    target = output or Path("results") / f"{scenario.stem}.nc"
+    target = None if discard else output or Path("results") / f"{scenario.stem}.nc"
 
     from simdc.result import check_target, write_result
 
-    check_target(target)
+    if target is not None:
+        check_target(target)
+    _refuse_what_does_not_fit(loaded, draws, threads, target)
 
     from simdc.report.document import render_json
     from simdc.report.terminal import render_run
@@ -79,12 +84,43 @@ def command(
     _say_if_compiling(quiet)
     with _progress(draws or loaded.scenario.run.draws, quiet) as progress:
         tree = run(loaded, draws=draws, seed=seed, threads=threads, progress=progress)
-    write_result(tree, target)
+    if target is not None:
+        write_result(tree, target)
     if as_json:
         click.echo(json.dumps(render_json(tree), indent=2))
     else:
         render_run(tree)
-        click.echo(f"\nEvery draw is kept in\n{target}")
+        if target is not None:
+            click.echo(f"\nEvery draw is kept in\n{target}")
+
+
+def _refuse_what_does_not_fit(
+    loaded: LoadedScenario, draws: int | None, threads: int | None, target: Path | None
+) -> None:
+    """Refuse beforehand what would end in a crash after hours."""
+    import shutil
+
+    from simdc.errors import InputError
+    from simdc.runner import forecast
+
+    expected = forecast(loaded, draws=draws, threads=threads)
+    room = {"memory": (expected.memory_bytes, _physical_memory())}
+    if target is not None:
+        room["disk space"] = (expected.disk_bytes, shutil.disk_usage(target.parent).free)
+    for what, (needed, there) in room.items():
+        if there is not None and needed > there:
+            raise InputError(
+                f"{expected.draws:,} draws need about {needed / 2**30:,.1f} GiB of {what}, and "
+                f"there are {there / 2**30:,.1f} GiB; ask for fewer with --draws"
+            )
+
+
+def _physical_memory() -> int | None:
+    """Bytes of memory in this machine, where the system tells."""
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):
+        return None
 
 
 def _say_if_compiling(quiet: bool) -> None:

@@ -198,3 +198,54 @@ def test_kernels_work_where_nothing_can_be_written(tmp_path):
     environment = os.environ | {"SIMDC_CACHE_DIR": "/dev/null/nowhere"}
     done = simdc("run", SCENARIO, "--draws", 200, "-o", tmp_path / "r.nc", env=environment)
     assert done.returncode == 0, done.stderr
+
+
+def test_nothing_is_kept_when_told_so(tmp_path):
+    done = simdc("run", SCENARIO, "--draws", 200, "--discard", cwd=tmp_path)
+    assert done.returncode == 0
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_does_not_fit_is_refused_beforehand(tmp_path):
+    done = simdc("run", SCENARIO, "--draws", 10**9, "--discard", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "GiB of memory" in done.stderr
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_a_full_disk_is_told_as_such(tmp_path):
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "simdc", "programs", "list"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    assert done.returncode == 1
+    assert "No space left" in done.stderr
+    assert "bug" not in done.stderr
+
+
+def test_a_terminal_without_unicode_is_no_crash(tmp_path):
+    environment = os.environ | {"PYTHONUTF8": "0", "PYTHONIOENCODING": "ascii"}
+    done = simdc("run", SCENARIO, "--draws", 200, "--discard", env=environment)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals are a POSIX matter")
+def test_a_polite_kill_leaves_nothing_behind_and_sweeps_what_a_rude_one_left(tmp_path):
+    (tmp_path / ".r.nc.999999999.part").write_bytes(b"left by a process that is gone")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "simdc", "run", str(SCENARIO), "--draws", "2000000", "-o", "r.nc"],
+        cwd=tmp_path,
+        stderr=subprocess.PIPE,
+    )
+    time.sleep(4.0)
+    process.terminate()
+    process.communicate(timeout=60)
+    assert process.returncode == 128 + signal.SIGTERM
+    assert [path.name for path in tmp_path.iterdir()] == [".r.nc.999999999.part"]
+    assert simdc("run", SCENARIO, "--draws", 200, "-o", "r.nc", cwd=tmp_path).returncode == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["r.nc"]
