@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from simdc.runner import run as run
     from simdc.scenario import Scenario as Scenario
     from simdc.scenario import load_scenario as load_scenario
+    from simdc.settlement.api import settle as settle
 
 _HOMES = {
     "InputError": "simdc.errors",
@@ -33,6 +34,7 @@ _HOMES = {
     "program_names": "simdc.programs",
     "read_result": "simdc.result",
     "run": "simdc.runner",
+    "settle": "simdc.settlement.api",
     "simulate": "simdc.engine",
     "write_result": "simdc.result",
 }

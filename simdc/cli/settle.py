@@ -6,32 +6,41 @@ import json
 import math
 import textwrap
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import click
 
+from simdc.cli.settle_families import refuse_other_figures, settle_family
+from simdc.cli.settle_figures import DIRECT_CONTRACTING, FIGURES, Figure, flag
 from simdc.cli.settle_inputs import (
-    FIGURES,
-    Figure,
     build_figures,
     find_rules,
-    flag,
     read_file,
     read_options,
     read_overrides,
     taken_as_one,
 )
 from simdc.errors import InputError
+from simdc.programs import load_program
 from simdc.programs.model import source_keys
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
+    from simdc.cli.settle_inputs import Values
     from simdc.programs import Rule, RuleSet
-    from simdc.settlement.direct_contracting import Figures
-    from simdc.settlement.statement import Statement
+    from simdc.settlement import direct_contracting, next_generation, shared_savings
+    from simdc.settlement.statement import Line, Statement
     from simdc.settlement.steps import Amount
+
+    Figures: TypeAlias = (
+        direct_contracting.Figures | shared_savings.Figures | next_generation.Figures
+    )
+
+
+# Lines of a settlement in which the quality score counts.
+_QUALITY_COUNTS = frozenset({"unadjusted_benchmark", "final_sharing_rate"})
 
 
 def _figure_options(function: Callable[..., None]) -> Callable[..., None]:
@@ -50,9 +59,11 @@ def _figure_option(figure: Figure) -> Callable[[Callable[..., None]], Callable[.
 
 @click.command(no_args_is_help=True)
 @click.argument("file", required=False, metavar="[FILE.toml]")
-@click.option("--program", metavar="NAME", help="Program, such as gpdc or reach.")
+@click.option("--program", metavar="NAME", help="Program, such as gpdc, reach or mssp.")
 @click.option("--year", metavar="YEAR", help="Performance year.")
-@click.option("--option", metavar="NAME", help="Risk option: global or professional.")
+@click.option(
+    "--option", metavar="NAME", help="Risk option, such as global, professional or basic-e."
+)
 @click.option(
     "--entity-type", metavar="TYPE", help="standard (the default), new_entrant or high_needs."
 )
@@ -79,6 +90,11 @@ def command(file: str | None, rules: tuple[str, ...], as_json: bool, **options: 
         --quality 0.81 --cost 168,042,056 --enhanced-capitation 9,000,000
 
     \b
+    An ENHANCED track of the Shared Savings Program:
+      simdc settle --program mssp --year 2024 --option enhanced \\
+        --benchmark 100,000,000 --expenditure 95,000,000 --beneficiaries 20,000
+
+    \b
     Figures from a file, and other rules:
       simdc settle figures.toml --set discount=0.04 \\
         --set "corridors=[[0.1, 1.0], [inf, 0.5]]"
@@ -86,14 +102,11 @@ def command(file: str | None, rules: tuple[str, ...], as_json: bool, **options: 
     A file holds the same names as the options (final_benchmark = 43984166.24) and overrides of
     rules under [set]; what is given on the command line takes precedence over it.
     """  # noqa: D301 - click wants a real backspace before text not to be rewrapped
-    from simdc.settlement.direct_contracting import Terms, settle
-
     values, overrides = read_file(file) if file else ({}, {})
     values |= read_options(options)
     overrides |= read_overrides(rules)
     rule_set = find_rules(values, overrides)
-    figures = build_figures(values, rule_set)
-    statement = settle(Terms.from_rules(rule_set), figures)
+    figures, statement = _settle(values, rule_set)
     if statement["settlement_benchmark"] <= 0:
         raise InputError(
             "nothing is left of the benchmark after the reductions and adjustments given; "
@@ -104,6 +117,16 @@ def command(file: str | None, rules: tuple[str, ...], as_json: bool, **options: 
         click.echo(json.dumps(_document(settlement), indent=2, allow_nan=False))
     else:
         _print(settlement)
+
+
+def _settle(values: Values, rules: RuleSet) -> tuple[Figures, Statement]:
+    family = refuse_other_figures(values, rules)
+    if family != DIRECT_CONTRACTING:
+        return settle_family(values, rules, family)
+    from simdc.settlement.direct_contracting import Terms, settle
+
+    figures = build_figures(values, rules)
+    return figures, settle(Terms.from_rules(rules), figures)
 
 
 class Settlement(NamedTuple):
@@ -142,6 +165,7 @@ def _document(settlement: Settlement) -> dict[str, Any]:
                 "label": line.label,
                 "before": None if line.before is None else float(line.before),
                 "after": float(line.after),
+                "unit": line.unit,
                 "rules": list(line.rules),
             }
             for line in statement.lines
@@ -177,10 +201,10 @@ def _print(settlement: Settlement) -> None:
     rules = settlement.rules
     # Texts of rules hold brackets and numbers that are neither markup nor to be coloured.
     console = Console(markup=False, highlight=False, emoji=False)
+    told_apart = load_program(rules.program).entity_types
+    entity_type = f", {rules.entity_type.replace('_', ' ')}" if told_apart else ""
     console.print(
-        f"Settlement: {rules.program} {rules.year}, {rules.option}, "
-        f"{rules.entity_type.replace('_', ' ')}",
-        style="bold",
+        f"Settlement: {rules.program} {rules.year}, {rules.option}{entity_type}", style="bold"
     )
     console.print()
     console.print(_step_table(settlement.statement))
@@ -201,8 +225,8 @@ def _step_table(statement: Statement) -> Table:
     table.add_column("Before, US$", justify="right", no_wrap=True)
     table.add_column("After, US$", justify="right", no_wrap=True)
     for line in statement.lines:
-        before = "" if line.before is None else _dollars(line.before)
-        table.add_row(line.label, before, _dollars(line.after))
+        before = "" if line.before is None else _shown(line, line.before)
+        table.add_row(line.label, before, _shown(line, line.after))
     return table
 
 
@@ -249,12 +273,13 @@ def _sentences(settlement: Settlement) -> Iterator[str]:
         f"Gross {'savings' if gross >= 0 else 'losses'}: {abs(share):.2%} of the benchmark they "
         "are measured against."
     )
-    if "unadjusted_benchmark" in statement:
+    if not _QUALITY_COUNTS.isdisjoint(statement):
         yield f"Total quality score: {float(figures.quality_score):.2%}."
     if taken:
         yield f"Not given, so taken as 1: {', '.join(map(flag, taken))}."
     yield f"{'Paid to' if due >= 0 else 'Owed by'} the entity: ${abs(due):,.2f}."
 
 
-def _dollars(amount: Amount) -> str:
-    return f"{float(amount):,.2f}"
+def _shown(line: Line, amount: Amount) -> str:
+    """An amount in dollars, or a rate that later steps apply."""
+    return f"{float(amount):.3%}" if line.unit == "fraction" else f"{float(amount):,.2f}"

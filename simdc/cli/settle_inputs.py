@@ -1,19 +1,17 @@
-"""What ``simdc settle`` may be given, how it is read, and what contradicts what.
+"""How the figures of ``simdc settle`` are read, and what contradicts what.
 
-A figure has one name, which is its option on the command line and its key in a file. It is
-checked once by its kind, then against the other figures, then against the rules.
+A figure is checked once by its kind, then against the other figures, then against the rules.
 """
 
 from __future__ import annotations
 
-import math
 import re
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from simdc.cli.settle_figures import FIGURES, Kind, flag
 from simdc.errors import InputError, Problem, nearest
 from simdc.programs import RuleSet, load_program, program_names
 
@@ -21,12 +19,9 @@ if TYPE_CHECKING:
     from simdc.settlement.direct_contracting import Figures
 
 __all__ = [
-    "FIGURES",
-    "Figure",
     "Values",
     "build_figures",
     "find_rules",
-    "flag",
     "read_file",
     "read_options",
     "read_overrides",
@@ -40,138 +35,8 @@ _CATEGORIES = ("A&D", "ESRD")
 _CONTRACT = ("program", "year", "option", "entity_type")
 
 
-# --- what can be given ------------------------------------------------------------------------
+# --- what goes together -----------------------------------------------------------------------
 
-
-@dataclass(frozen=True)
-class Kind:
-    """What a number must be, and the sentence that refuses anything else."""
-
-    metavar: str
-    allowed: Callable[[float], bool]
-    sentence: str
-
-    def check(self, number: float, path: str, given: str) -> float:
-        """The number itself, if it is allowed."""
-        if not self.allowed(number):
-            raise InputError(Problem(self.sentence, path, given))
-        return number
-
-
-_DOLLARS = Kind(
-    "DOLLARS",
-    lambda v: 0 <= v < math.inf,
-    "must be a finite amount of US dollars, 0 or more",
-)
-_BENCHMARK = Kind(
-    "DOLLARS",
-    lambda v: 0 < v < math.inf,
-    "must be a finite amount of US dollars above 0",
-)
-_EITHER_WAY = Kind(
-    "DOLLARS",
-    math.isfinite,
-    "must be a finite amount of US dollars, negative if it was collected from the entity",
-)
-_DEDUCTION = Kind(
-    "DOLLARS",
-    lambda v: -math.inf < v <= 0,
-    "must be a finite amount of US dollars, negative or 0, as CMS publishes it",
-)
-_RATE = Kind(
-    "RATE",
-    lambda v: 0 <= v <= 1,
-    "must be a rate between 0 and 1, written as a fraction (2% is 0.02)",
-)
-# The bounds are no rule: they catch a percentage, and a deviation given for a ratio.
-_RATIO = Kind(
-    "RATIO",
-    lambda v: 0.2 <= v <= 5,
-    "must be a ratio between 0.2 and 5 (5% below projection is 0.95)",
-)
-_MONTHS = Kind(
-    "MONTHS",
-    lambda v: 0 <= v < math.inf,
-    "must be a finite number of beneficiary-months, 0 or more",
-)
-
-
-@dataclass(frozen=True)
-class Figure:
-    """A figure the user may give; a switch if it has no kind."""
-
-    name: str
-    kind: Kind | None
-    help: str
-    by_category: bool = False
-
-    @property
-    def flag(self) -> str:
-        """Its name as an option."""
-        return flag(self.name)
-
-
-FIGURES = (
-    # Benchmark
-    Figure(
-        "unadjusted_benchmark",
-        _BENCHMARK,
-        "Benchmark before trend adjustment, discount and quality; or by category, given once as "
-        "'A&D=DOLLARS' and once as 'ESRD=DOLLARS'.",
-        by_category=True,
-    ),
-    Figure(
-        "trend_ratio",
-        _RATIO,
-        "Realised over projected trend of the reference population; by category likewise.",
-        by_category=True,
-    ),
-    Figure(
-        "seasonality",
-        _RATIO,
-        "Seasonality factor of the nine-month year 2021; by category likewise.",
-        by_category=True,
-    ),
-    Figure("quality", _RATE, "Total quality score."),
-    Figure(
-        "performance_score",
-        _RATE,
-        "Score on the measures, from which the total quality score is worked out.",
-    ),
-    Figure("ci_sep_missed", None, "CI/SEP was missed (with --performance-score)."),
-    Figure(
-        "equity_reporting", _RATE, "Credit for health-equity reporting (with --performance-score)."
-    ),
-    Figure("retention_kept", None, "The entity left early: the retention withhold is kept."),
-    Figure(
-        "final_benchmark",
-        _BENCHMARK,
-        "Benchmark after all of the above, before health equity, in place of them.",
-    ),
-    Figure("health_equity_up", _DOLLARS, "Upward health-equity adjustment."),
-    Figure("health_equity_down", _DEDUCTION, "Downward health-equity adjustment, negative."),
-    Figure("health_equity_up_months", _MONTHS, "Beneficiary-months adjusted upward."),
-    Figure("health_equity_down_months", _MONTHS, "Beneficiary-months adjusted downward."),
-    # Cost
-    Figure("cost", _DOLLARS, "Total cost of care before stop-loss: claims and capitation."),
-    Figure("claims", _DOLLARS, "Claims alone, in place of --cost."),
-    Figure("net_cost", _DOLLARS, "Cost after stop-loss and completion, in place of --cost."),
-    Figure("base_capitation", _DOLLARS, "Base primary care capitation, before sequestration."),
-    Figure("total_care_capitation", _DOLLARS, "Total care capitation, before sequestration."),
-    Figure("stop_loss_payout", _DOLLARS, "Paid out under stop-loss."),
-    Figure("stop_loss_charge", _DOLLARS, "Charged for stop-loss."),
-    Figure("completion", _RATIO, "Completed claims over claims so far."),
-    # Settling up
-    Figure("enhanced_capitation", _DOLLARS, "Enhanced primary care capitation, all recouped."),
-    Figure("advanced_payments", _DOLLARS, "Advanced payments received."),
-    Figure("advanced_payment_reductions", _DOLLARS, "Claims reductions they stood for."),
-    Figure("high_performers_bonus", _DOLLARS, "Bonus from the high performers pool."),
-    Figure(
-        "provisional_settlement",
-        _EITHER_WAY,
-        "Paid at provisional settlement; negative if collected.",
-    ),
-)
 _BY_NAME = {figure.name: figure for figure in FIGURES}
 
 _ONE_OF = (("unadjusted_benchmark", "final_benchmark"), ("cost", "claims", "net_cost"))
@@ -210,11 +75,6 @@ _HEALTH_EQUITY = (
 
 # The only performance year of less than twelve months (CMS finance FAQ, October 2020, Q15).
 _NINE_MONTH_YEAR = 2021
-
-
-def flag(name: str) -> str:
-    """The name of a figure as an option."""
-    return "--" + name.replace("_", "-")
 
 
 # --- reading the command line -----------------------------------------------------------------
@@ -456,7 +316,8 @@ def taken_as_one(values: Values, rules: RuleSet) -> list[str]:
         missing.append("seasonality")
     if not values.keys() & {"quality", "performance_score"}:
         missing.append("quality")
-    return missing
+    family = load_program(rules.program).family
+    return [name for name in missing if family in _BY_NAME[name].families]
 
 
 def _claims(values: Values, capitation: float) -> float:

@@ -28,7 +28,7 @@ import xarray as xr
 
 from simdc.result import FIGURES, FIXED, STATISTICS, group
 
-__all__ = ["render_guarantee_json", "render_json"]
+__all__ = ["head", "number", "render_guarantee_json", "render_json"]
 
 _SEGMENT_KEYS = ("category", "alignment", "beneficiaries", "months", "expected_cost")
 _HEAD_KEYS = (
@@ -74,7 +74,7 @@ def render_json(tree: xr.DataTree) -> dict[str, Any]:
         for name in _names(inputs, "track")
     ]
     return {
-        **_head(tree),
+        **head(tree),
         "segments": [
             {"name": name, **{key: _plain(inputs[key].sel(segment=name)) for key in _SEGMENT_KEYS}}
             for name in _names(inputs, "segment")
@@ -95,7 +95,7 @@ def render_json(tree: xr.DataTree) -> dict[str, Any]:
 def render_guarantee_json(tree: xr.DataTree) -> dict[str, Any]:
     """The guarantee figures alone: the head, and per track ``name`` and ``guarantee``."""
     return {
-        **_head(tree),
+        **head(tree),
         "tracks": [
             {"name": name, "guarantee": _guarantee(tree, name)}
             for name in _names(group(tree, "guarantee"), "track")
@@ -103,8 +103,9 @@ def render_guarantee_json(tree: xr.DataTree) -> dict[str, Any]:
     }
 
 
-def _head(tree: xr.DataTree) -> dict[str, Any]:
-    return {key: _number(tree.attrs[key]) for key in _HEAD_KEYS}
+def head(tree: xr.DataTree) -> dict[str, Any]:
+    """What the result is of, and how its figures are to be read."""
+    return {key: number(tree.attrs[key]) for key in _HEAD_KEYS}
 
 
 def _guarantee(tree: xr.DataTree, track: str) -> dict[str, Any]:
@@ -188,14 +189,14 @@ def _names(dataset: xr.Dataset, dimension: str) -> list[str]:
 
 
 def _estimate(array: xr.DataArray) -> dict[str, Any]:
-    return {key: _number(float(v)) for key, v in zip(FIGURES, array.values, strict=True)}
+    return {key: number(float(v)) for key, v in zip(FIGURES, array.values, strict=True)}
 
 
 def _plain(array: xr.DataArray) -> Any:
-    return _number(array.values.item() if array.ndim == 0 else array.values.tolist())
+    return number(array.values.item() if array.ndim == 0 else array.values.tolist())
 
 
-def _number(value: Any) -> Any:
+def number(value: Any) -> Any:
     """A value as JSON has it: no NaN, no infinity, no NumPy type."""
     value = value.item() if hasattr(value, "item") else value
     return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -11,5 +11,6 @@ Beside the settlement of a year stand the High Performers Pool over many entitie
 (:mod:`~simdc.settlement.high_performers`), the provisional settlement before the final one
 (:mod:`~simdc.settlement.provisional`) and capitation month by month
 (:mod:`~simdc.settlement.cash_flow`).
+One call settles any of them (:mod:`~simdc.settlement.api`).
 Settlement knows amounts and rules, not scenarios, files or screens.
 """

@@ -399,3 +399,100 @@ def test_help_has_examples_that_run() -> None:
     assert len(examples) == 2
     for example in examples:
         assert invoke(*example).exception is None
+
+
+# --- other programs ---------------------------------------------------------------------------
+
+MSSP = ["--program", "mssp", "--year", "2024", "--option", "enhanced"]
+ENHANCED = [*("--benchmark", "100,000,000", "--expenditure", "90e6"), "--beneficiaries", "20,000"]
+
+
+def test_shared_savings_are_settled() -> None:
+    # 42 CFR 425.610: 75% of savings from the first dollar; 2% sequestration.
+    steps = steps_of(*MSSP, *ENHANCED)
+    assert steps["cash_due"]["after"] == pytest.approx(0.98 * 7.5e6)
+    assert steps["final_sharing_rate"]["unit"] == "fraction"
+    assert steps["cash_due"]["unit"] == "dollars"
+
+
+def test_a_missed_standard_costs_the_savings_and_the_alternative_saves_a_part() -> None:
+    # 42 CFR 425.610(d): nothing without the standard; the rate times the score with the other.
+    missed = steps_of(*MSSP, *ENHANCED, "--quality-standard-missed", "--quality", "0.6")
+    assert missed["cash_due"]["after"] == 0.0
+    other = steps_of(
+        *MSSP,
+        *ENHANCED,
+        "--quality-standard-missed",
+        "--alternative-standard-met",
+        *("--quality", "0.6"),
+    )
+    assert other["shared_savings"]["after"] == pytest.approx(0.6 * 7.5e6)
+
+
+def test_the_year_of_the_agreement_limits_losses() -> None:
+    # 42 CFR 425.606(g): 5% of benchmark in the first year, 10% from the third.
+    track_2 = ["--program", "mssp", "--year", "2016", "--option", "track-2"]
+    figures = ["--benchmark", "100", "--expenditure", "160", "--beneficiaries", "20000"]
+    first = steps_of(*track_2, *figures, "--agreement-year", "1")
+    assert first["cash_due"]["after"] == pytest.approx(-5.0)
+    assert steps_of(*track_2, *figures)["cash_due"]["after"] == pytest.approx(-10.0)
+
+
+def test_next_generation_is_settled() -> None:
+    steps = steps_of(
+        *("--program", "ngaco", "--year", "2017", "--option", "arrangement-a"),
+        *("--final-benchmark", "1000", "--claims", "700", "--set", "savings_losses_cap=0.05"),
+    )
+    assert steps["capped_savings"]["after"] == pytest.approx(50.0)
+    assert steps["cash_due"]["after"] == pytest.approx(39.2)
+
+
+def test_rates_are_shown_as_rates_and_what_is_missing_is_said() -> None:
+    shown = " ".join(invoke(*MSSP, *ENHANCED).stdout.split())
+    assert "Settlement: mssp 2024, enhanced Step" in shown
+    assert "Final sharing rate 75.000% 75.000%" in shown
+    assert "Not given, so taken as 1: --quality." in shown
+
+
+def test_shared_savings_from_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "figures.toml"
+    file.write_text(
+        'program = "mssp"\nyear = 2024\noption = "basic-e"\nbenchmark = 100e6\n'
+        "expenditure = 110e6\nbeneficiaries = 20_000\nrevenue = 30e6\n"
+    )
+    # 30% of $10M, but no more than 8% of revenue (42 CFR 425.605(d)).
+    assert steps_of(str(file))["cash_due"]["after"] == pytest.approx(-2.4e6)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ([*MSSP, "--benchmark", "100"], "mssp also needs --expenditure and --beneficiaries;"),
+        (
+            [*MSSP, *ENHANCED, "--stop-loss-charge", "1"],
+            "--stop-loss-charge: is a figure of Direct Contracting and ACO REACH, not of mssp.",
+        ),
+        (
+            [*GPDC, *PLAIN, "--benchmark", "100"],
+            "--benchmark: is a figure of the Shared Savings Program, not of gpdc.",
+        ),
+        (
+            [*MSSP, *ENHANCED, "--final-benchmark", "1"],
+            "--final-benchmark: is a figure of Direct Contracting and ACO REACH and of Next "
+            "Generation ACO, not of mssp.",
+        ),
+        (
+            [*MSSP, *ENHANCED, "--agreement-year", "6"],
+            "--agreement-year: must be a year of an agreement, 1 to 5 (given 6).",
+        ),
+        (
+            [
+                *("--program", "ngaco", "--year", "2017", "--option", "arrangement-b"),
+                *("--claims", "1", "--unadjusted-benchmark", "A&D=1"),
+            ],
+            "--unadjusted-benchmark: is one amount in this program, not one by category.",
+        ),
+    ],
+)
+def test_figures_that_a_program_does_not_know(arguments: list[str], sentence: str) -> None:
+    assert sentences(*arguments)[0].startswith(sentence)

@@ -17,7 +17,8 @@ from simdc.errors import InputError
 from simdc.estimate import Estimate
 from simdc.outcome import Assumption
 from simdc.report.document import render_guarantee_json, render_json
-from simdc.report.terminal import _digits, _fixed, _percent, render_guarantee, render_run
+from simdc.report.figures import digits, fixed, percent
+from simdc.report.terminal import render_guarantee, render_run
 from simdc.result import build_result, read_result, write_result
 
 OBSERVED = {
@@ -155,13 +156,13 @@ class TestDigits:
         ],
     )
     def test_come_from_the_error(self, error, shown):
-        assert _fixed(1234.5678, _digits([error], 2)).replace(",", "") == shown.replace(",", "")
+        assert fixed(1234.5678, digits([error], 2)).replace(",", "") == shown.replace(",", "")
 
     def test_come_from_the_middle_error_of_a_column(self):
-        assert _digits([0.05, 3.0, 0.3, float("nan"), 0.0], 2) == 1
+        assert digits([0.05, 3.0, 0.3, float("nan"), 0.0], 2) == 1
 
     def test_zero_has_no_sign(self):
-        assert _fixed(-0.004, 2) == "0.00"
+        assert fixed(-0.004, 2) == "0.00"
 
     @pytest.mark.parametrize(
         ("estimate", "shown"),
@@ -172,7 +173,7 @@ class TestDigits:
         ],
     )
     def test_of_probabilities_come_from_their_own_error(self, estimate, shown):
-        assert _percent(estimate).plain == shown
+        assert percent(estimate).plain == shown
 
 
 class TestLayout:
