@@ -30,6 +30,15 @@ def simdc(*args, **options):
     )
 
 
+def wait_until_under_way(process, folder):
+    """The folder of the result is made when everything has been checked."""
+    while not folder.exists():
+        assert process.poll() is None, "the run ended before it could be interrupted"
+        time.sleep(0.05)
+    time.sleep(0.5)
+    assert process.poll() is None, "the run ended before it could be interrupted"
+
+
 def test_help_imports_nothing_heavy():
     code = (
         "import sys\n"
@@ -158,14 +167,23 @@ def test_a_scenario_with_a_typo_writes_nothing(tmp_path):
 @pytest.mark.skipif(os.name == "nt", reason="signals are a POSIX matter")
 def test_ctrl_c_ends_with_130_and_leaves_no_file(tmp_path):
     process = subprocess.Popen(
-        [sys.executable, "-m", "simdc", "run", str(SCENARIO), "--draws", "2000000"],
+        [
+            sys.executable,
+            "-m",
+            "simdc",
+            "run",
+            str(SCENARIO),
+            "--draws",
+            "4000000",
+            "-o",
+            "kept/r.nc",
+        ],
         cwd=tmp_path,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     )
-    time.sleep(4.0)
-    assert process.poll() is None, "the run ended before it could be interrupted"
+    wait_until_under_way(process, tmp_path / "kept")
     process.send_signal(signal.SIGINT)
     _, told = process.communicate(timeout=60)
     assert process.returncode == 130
@@ -236,16 +254,27 @@ def test_a_terminal_without_unicode_is_no_crash(tmp_path):
 
 @pytest.mark.skipif(os.name == "nt", reason="signals are a POSIX matter")
 def test_a_polite_kill_leaves_nothing_behind_and_sweeps_what_a_rude_one_left(tmp_path):
-    (tmp_path / ".r.nc.999999999.part").write_bytes(b"left by a process that is gone")
+    left = tmp_path / ".r.nc.999999999.part"
+    left.write_bytes(b"left by a process that is gone")
     process = subprocess.Popen(
-        [sys.executable, "-m", "simdc", "run", str(SCENARIO), "--draws", "2000000", "-o", "r.nc"],
+        [
+            sys.executable,
+            "-m",
+            "simdc",
+            "run",
+            str(SCENARIO),
+            "--draws",
+            "4000000",
+            "-o",
+            "new/r.nc",
+        ],
         cwd=tmp_path,
         stderr=subprocess.PIPE,
     )
-    time.sleep(4.0)
+    wait_until_under_way(process, tmp_path / "new")
     process.terminate()
     process.communicate(timeout=60)
     assert process.returncode == 128 + signal.SIGTERM
-    assert [path.name for path in tmp_path.iterdir()] == [".r.nc.999999999.part"]
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == [left]
     assert simdc("run", SCENARIO, "--draws", 200, "-o", "r.nc", cwd=tmp_path).returncode == 0
-    assert [path.name for path in tmp_path.iterdir()] == ["r.nc"]
+    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["r.nc"]
