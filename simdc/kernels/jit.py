@@ -11,10 +11,12 @@ stale callee.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import hashlib
 import os
 import platform
+import shutil
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator
@@ -28,12 +30,14 @@ import platformdirs
 from numba import types
 from numba.extending import intrinsic
 
-__all__ = ["cache_folder", "compile_lock", "inlined", "kernel", "leaf", "wide_vectors"]
+__all__ = ["COMPILED", "cache_folder", "compile_lock", "inlined", "kernel", "leaf", "wide_vectors"]
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 # --- compiled code on disk --------------------------------------------------------------------
+
+COMPILED = "compiled"  # file that says that everything is there
 
 # What changes the code that is generated from the same sources on the same machine.
 _SWITCHES = ("NUMBA_CPU_NAME", "NUMBA_CPU_FEATURES", "NUMBA_BOUNDSCHECK", "SIMDC_PLAIN_NUMBA")
@@ -68,14 +72,25 @@ def _writable(folder: Path) -> bool:
 def cache_folder() -> Path | None:
     """Where compiled kernels are kept; None where nothing can be written.
 
-    ``SIMDC_CACHE_DIR`` moves it. A folder that cannot be written means that kernels are compiled
-    anew in every process, which takes seconds but changes nothing else.
+    ``SIMDC_CACHE_DIR`` moves it. A folder that was filled and then write-protected is read through
+    a copy, because Numba only looks where it can write. Where there is nothing to read either,
+    kernels are compiled anew in every process, which takes seconds but changes nothing else.
     """
-    root = os.environ.get("SIMDC_CACHE_DIR") or platformdirs.user_cache_dir(
-        "simdc", appauthor=False
-    )
-    folder = Path(root) / "kernels" / _key()
-    return folder if _writable(folder) else None
+    chosen = os.environ.get("SIMDC_CACHE_DIR")
+    root = Path(chosen) if chosen else platformdirs.user_cache_path("simdc", appauthor=False)
+    folder = root / "kernels" / _key()
+    if _writable(folder):
+        return folder
+    return _copy_of(folder) if (folder / COMPILED).exists() else None
+
+
+def _copy_of(folder: Path) -> Path | None:
+    try:
+        copy = Path(tempfile.mkdtemp(prefix="simdc-kernels-"))
+        atexit.register(shutil.rmtree, copy, ignore_errors=True)
+        return Path(shutil.copytree(folder, copy, dirs_exist_ok=True, copy_function=shutil.copy))
+    except OSError:
+        return None
 
 
 @contextlib.contextmanager

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from pathlib import Path
 
 import numpy as np
 
-from simdc.kernels.jit import cache_folder, compile_lock
+from simdc.kernels.jit import COMPILED, cache_folder, compile_lock
 from simdc.kernels.philox import GROUPS, philox_words
 from simdc.kernels.strip import segment_sums
 
@@ -16,7 +17,7 @@ __all__ = ["is_compiled", "warm_up"]
 
 def _marker() -> Path | None:
     folder = cache_folder()
-    return None if folder is None else folder / "compiled"
+    return None if folder is None else folder / COMPILED
 
 
 def is_compiled() -> bool:
@@ -37,14 +38,26 @@ def warm_up() -> float:
     """
     started = time.perf_counter()
     if is_compiled():
-        _call_everything()
-    else:
+        try:
+            _call_everything()
+        except Exception:
+            # Damaged files on disk; an error of our own will show again below.
+            _empty(cache_folder())
+    if not is_compiled():
         with compile_lock():
             _call_everything()
             marker = _marker()
             if marker is not None:
                 marker.touch()
     return time.perf_counter() - started
+
+
+def _empty(folder: Path | None) -> None:
+    for entry in folder.iterdir() if folder is not None else ():
+        if entry.is_dir():
+            shutil.rmtree(entry, ignore_errors=True)
+        else:
+            entry.unlink(missing_ok=True)
 
 
 def _call_everything() -> None:
