@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import csv
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ from simdc.errors import InputError, Problem, nearest
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["numbers", "read_table", "require_columns", "texts"]
+__all__ = ["numbers", "place", "read_table", "refuse_misspelt", "require_columns", "texts"]
 
 
 def read_table(path: Path) -> pd.DataFrame:
@@ -76,6 +77,50 @@ def require_columns(frame: pd.DataFrame, names: tuple[str, ...], path: Path) -> 
         raise InputError(missing, file=path)
 
 
+def refuse_misspelt(frame: pd.DataFrame, known: Collection[str], path: Path) -> None:
+    """Refuse columns that are nearly called like one that is known and not there.
+
+    A misspelt optional column would otherwise be passed over in silence.
+    """
+    found = [str(column) for column in frame.columns]
+    absent = [name for name in known if name not in found]
+    misspelt = [
+        Problem("there is no use for this column", path=f"column '{column}'", suggestion=near)
+        for column in found
+        if column not in known and (near := nearest(column.strip(), absent))
+    ]
+    if misspelt:
+        raise InputError(misspelt, file=path)
+
+
+def place(column: str, row: int, path: Path) -> str:
+    """Where a row's value stands in a file: the line of a CSV file, whose header is line 1.
+
+    Parameters
+    ----------
+    column : str
+    row : int
+        Place in the table, counted from 0.
+    path : Path
+        The file.
+    """
+    if path.suffix.lower() != ".csv":
+        return f"column '{column}', row {row + 1}"
+    lines = list(_first_lines(path))
+    return f"column '{column}', line {lines[row + 1]}"
+
+
+def _first_lines(path: Path) -> Iterator[int]:
+    """The line on which each record of a CSV file begins; blank lines hold none."""
+    with path.open(newline="", encoding="utf-8-sig") as stream:
+        records = csv.reader(stream)
+        start = 1
+        for record in records:
+            if any(cell.strip() for cell in record) or len(record) > 1:
+                yield start
+            start = records.line_num + 1
+
+
 def numbers(
     frame: pd.DataFrame,
     name: str,
@@ -123,6 +168,4 @@ def texts(frame: pd.DataFrame, name: str, path: Path) -> NDArray[np.object_]:
 def _refusal(name: str, row: int, column: pd.Series[Any], path: Path, sentence: str) -> InputError:
     value = column.iloc[row]
     given = "nothing" if value != value or value is None else str(value)
-    return InputError(
-        Problem(sentence, path=f"column '{name}', row {row + 1}", given=given), file=path
-    )
+    return InputError(Problem(sentence, path=place(name, row, path), given=given), file=path)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import importlib
+import io
+import os
+import signal
 import sys
 import traceback
 from typing import Any
@@ -14,7 +17,10 @@ from simdc.errors import SimdcError, nearest
 COMMANDS = {
     "run": "Simulate a scenario and settle every track on the same draws.",
     "settle": "Settle one set of figures and print every step.",
+    "replay": "Recompute a published results file and say row by row what matches.",
     "guarantee": "Size the financial guarantee from a result.",
+    "compare": "Compare the tracks of a result with each other on the same draws.",
+    "benchmark": "Print how a scenario's benchmark is built, step by step.",
     "validate": "Check a scenario and print what was understood.",
     "schema": "Print the JSON Schema of a scenario.",
     "programs": "List the programs, or show one's rules with their sources.",
@@ -76,7 +82,14 @@ def cli(ctx: click.Context, debug: bool) -> None:
 
 def main(args: list[str] | None = None) -> None:
     """Run the command line and exit with 0 done, 2 bad input, 1 failure, 130 interrupted."""
-    sys.exit(_status(sys.argv[1:] if args is None else args))
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a dash is worth no crash where ASCII is all
+    # A polite kill cleans up like an interrupt does.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    status = _status(sys.argv[1:] if args is None else args)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # all is done; leaving takes a moment
+    sys.exit(status)
 
 
 def _status(args: list[str]) -> int:
@@ -92,10 +105,25 @@ def _status(args: list[str]) -> int:
     except (KeyboardInterrupt, click.Abort):
         click.echo("simdc: interrupted.", err=True)
         return 130
+    except SystemExit as stop:
+        if isinstance(stop.__context__, BrokenPipeError):  # as rich ends a program
+            return _reader_has_gone()
+        raise
     except BrokenPipeError:
-        # The reader of our output has gone, as in `simdc ... | head`; leave quietly.
-        sys.stderr.close()
-        return 0
+        return _reader_has_gone()
+    except MemoryError:
+        click.echo(
+            "simdc: there is not enough memory; ask for fewer draws, or see what a run takes "
+            "with --dry-run.",
+            err=True,
+        )
+        return 1
+    except OSError as error:
+        if debug:
+            traceback.print_exc()
+        place = f" {error.filename}" if error.filename else ""
+        click.echo(f"simdc: the system refused{place}: {error.strerror or error}.", err=True)
+        return 1
     except Exception as error:
         if debug:
             traceback.print_exc()
@@ -107,3 +135,9 @@ def _status(args: list[str]) -> int:
             )
         return 1
     return status if isinstance(status, int) else 0
+
+
+def _reader_has_gone() -> int:
+    """Leave quietly when nobody reads our output any more, as in `simdc ... | head`."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0

@@ -73,12 +73,21 @@ def _told(call: Callable[[], object], table: str) -> Problems:
     try:
         call()
     except InputError as error:
-        given = f'"{error.file}"' if error.file else ""
         for problem in error.problems:
-            path = problem.path
-            if not path.startswith(table):
-                path = f"{table}.{path}" if path else table
-            yield replace(problem, path=path, given=problem.given or given)
+            if error.file:
+                yield _of_file(error.file, problem, table)
+            elif problem.path.startswith(table):
+                yield problem
+            else:
+                path = f"{table}.{problem.path}" if problem.path else table
+                yield replace(problem, path=path)
+
+
+def _of_file(file: str, problem: Problem, table: str) -> Problem:
+    """A problem of a file that a table names."""
+    if not problem.path:
+        return replace(problem, path=table, given=problem.given or f'"{file}"')
+    return replace(problem, path=table, message=f"{file}: {problem.path}: {problem.message}")
 
 
 # --- population -------------------------------------------------------------------------------
@@ -155,6 +164,7 @@ def _benchmarks(scenario: Scenario, base_dir: Path) -> Problems:
             )
         yield from _categories(target, scenario.population, path)
         yield from _size(target, scenario.population, path)
+        yield from _equity_months(target, scenario.population, path, base_dir)
         if target.mode == "built":
             rules = _rules_of_tracks(scenario, target)
             yield from check_built(target, scenario.population, rules, path, base_dir)
@@ -211,12 +221,39 @@ def _size(target: Benchmark, population: Population, path: str) -> Problems:
             )
 
 
+def _equity_months(
+    target: Benchmark, population: Population, path: str, base_dir: Path
+) -> Problems:
+    """Refuse more months of health-equity adjustment than anyone is aligned for."""
+    from simdc.population import build_population
+
+    given = {
+        key: months
+        for key in ("health_equity_up_months", "health_equity_down_months")
+        if (months := getattr(target, key))
+    }
+    if not given:
+        return
+    try:
+        people = build_population(population, base_dir)
+    except InputError:
+        return  # told elsewhere
+    aligned = sum(segment.total_months for segment in people.segments)
+    for key, months in given.items():
+        if months > aligned * (1 + _ROUNDING):
+            yield Problem(
+                f"must be at most {aligned:,.12g}, the beneficiary-months of everyone aligned",
+                f"{path}.{key}",
+                f"{months:,.12g}",
+            )
+
+
 def _person_months(segment: Segment) -> float:
     if isinstance(segment.eligible_months, tuple):
         each = sum(part.months * part.share for part in segment.eligible_months)
     else:
         each = segment.eligible_months
-    return each * (segment.beneficiaries or 0)
+    return each * (segment.beneficiaries or 0) * (1.0 - segment.opt_out)
 
 
 # --- drivers ----------------------------------------------------------------------------------

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import math
 import sys
+import unicodedata
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic import BeforeValidator, Field, GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 __all__ = [
@@ -32,6 +33,8 @@ __all__ = [
     "Probability",
     "Rate",
     "Seed",
+    "Spread",
+    "SpreadOrZero",
     "UpperEdge",
     "Year",
     "refuse",
@@ -127,7 +130,13 @@ class WholeFigure(Figure):
         return checked
 
 
+def _composed(name: object) -> object:
+    """The one spelling of a name whose accents can be typed in two ways."""
+    return unicodedata.normalize("NFC", name) if isinstance(name, str) else name
+
+
 _RATE = "a rate between 0 and 1, written as a fraction (2% is 0.02)"
+_RATIO = "at most 20, written as a ratio (214% is 2.14)"
 
 Number = Annotated[float, Figure("a finite number")]
 Positive = Annotated[float, Figure("a finite number above 0", above=0)]
@@ -136,6 +145,12 @@ UpperEdge = Annotated[
     float, Figure("a number above 0, or inf for no upper limit", above=0, infinite=True)
 ]
 Rate = Annotated[float, Figure(_RATE, minimum=0, maximum=1)]
+Spread = Annotated[
+    float, Figure(f"a coefficient of variation above 0 and {_RATIO}", above=0, maximum=20)
+]
+SpreadOrZero = Annotated[
+    float, Figure(f"a coefficient of variation of 0 or more and {_RATIO}", minimum=0, maximum=20)
+]
 Probability = Annotated[float, Figure("a probability between 0 and 1", minimum=0, maximum=1)]
 Coefficient = Annotated[float, Figure("a correlation between -1 and 1", minimum=-1, maximum=1)]
 Dollars = Annotated[float, Figure("a finite amount of US dollars")]
@@ -155,4 +170,8 @@ CalendarYear = Annotated[
     int, WholeFigure("a calendar year such as 2019", minimum=2000, maximum=2099)
 ]
 Flag = Annotated[bool, Field(strict=True)]
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 &._+-]{0,59}$")]
+Name = Annotated[
+    str,
+    BeforeValidator(_composed),
+    Field(pattern=r"^[\p{L}\p{Nd}][\p{L}\p{M}\p{Nd} &._+-]{0,59}$"),
+]

@@ -42,6 +42,8 @@ from simdc.scenario.fields import (
     Probability,
     Rate,
     Seed,
+    Spread,
+    SpreadOrZero,
     UpperEdge,
     Year,
     refuse,
@@ -99,8 +101,8 @@ class Entity(Model):
     type: EntityType
     performance_year: Year
     option: Option | None = None
-    """Option of the published entities that the default entity effect rests on; absent: that of
-    the first track."""
+    """Option of the published entities that the default entity effect rests on; absent: Global,
+    unless every track is Professional."""
     note: str = ""
 
 
@@ -121,9 +123,9 @@ class Concentration(Model):
 class _Severity(Model):
     zero_probability: Probability = 0.0
     """Probability that a beneficiary costs nothing in the year."""
-    cv: Positive | None = None
+    cv: Spread | None = None
     """Coefficient of variation of cost given the risk score, zeros included."""
-    total_cv: Positive | None = None
+    total_cv: Spread | None = None
     """Coefficient of variation of cost across the whole population, risk score included."""
     risk_share: Rate | None = None
     """Share of the variance of cost that the risk score explains (R squared)."""
@@ -241,7 +243,7 @@ class Segment(Model):
     """Expected Part A and B cost per beneficiary per month, all services, before capitation."""
     eligible_months: EligibleMonths = 12.0
     """Months a person is aligned: one figure for all, or a distribution."""
-    risk_score_cv: Nonnegative | None = None
+    risk_score_cv: SpreadOrZero | None = None
     """Dispersion (coefficient of variation) of the risk score between people."""
     severity: Severity
 
@@ -502,6 +504,8 @@ class BetaDriver(_Driver):
     beta: Positive
     low: Number = 0.0
     high: Number = 1.0
+    spike: Probability = 0.0
+    """Probability of exactly 'high', on top of the density."""
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:
@@ -556,6 +560,35 @@ class EmpiricalDriver(_Driver):
         return self
 
 
+class BernoulliDriver(_Driver):
+    """1 with a probability, else 0: whether something happens."""
+
+    distribution: Literal["bernoulli"]
+    probability: Probability
+
+
+class ShockDriver(_Driver):
+    """A rare shock: full in the year in which it strikes, partly made up for in the next."""
+
+    distribution: Literal["shock"]
+    probability: Probability
+    """That a shock strikes in a year; the year after one is as likely, so at most 0.5."""
+    size: Number
+    """Deviation in the year in which it strikes."""
+    recovery: Rate = 1.0
+    """Share of it that is made up for in the year after."""
+
+    @model_validator(mode="after")
+    def _leaves_quiet_years(self) -> Self:
+        if self.probability > 0.5:
+            raise refuse(
+                "must be at most 0.5: the year after a shock is as likely as its own",
+                at="probability",
+                given=f"{self.probability:.12g}",
+            )
+        return self
+
+
 Driver = Annotated[
     DefaultDriver
     | FixedDriver
@@ -565,7 +598,9 @@ Driver = Annotated[
     | BetaDriver
     | TriangularDriver
     | DiscreteDriver
-    | EmpiricalDriver,
+    | EmpiricalDriver
+    | BernoulliDriver
+    | ShockDriver,
     Field(discriminator="distribution"),
 ]
 
@@ -580,24 +615,40 @@ class Correlation(Model):
 class Drivers(Model):
     """What is uncertain for all beneficiaries at once; a driver that is absent is off.
 
-    Trend, regional and entity drivers are deviations on the log scale that multiply everyone's
-    cost; the quality score and completion are amounts.
+    Trend, pandemic, regional and entity drivers are deviations on the log scale that multiply
+    everyone's cost; the others are amounts.
     """
 
     national_trend: Driver | None = None
     """Deviation of the national cost trend from the prospective one (A&D)."""
     national_trend_esrd: Driver | None = None
     """The same for ESRD; when absent ESRD shares the A&D draw."""
+    pandemic: Driver | None = None
+    """A shock to the nation's cost, which the retrospective trend adjustment sees too."""
     regional_trend: Driver | None = None
     """Deviation of the region from the nation."""
     entity_effect: Driver | None = None
     """The entity's own persistent deviation, mean zero."""
     quality_score: Driver | None = None
-    """Total quality score, 0 to 1; absent means 1."""
+    """Total quality score, 0 to 1; absent means 1. With ci_sep_missed: the score before that."""
+    ci_sep_missed: Driver | None = None
+    """1 where continuous improvement or sustained exceptional performance (CI/SEP) is missed, so
+    that the rules' ci_sep_multiplier cuts the quality score; else 0."""
     completion: Driver | None = None
     """Completed claims divided by claims as settled, around 1."""
     high_performers_bonus: Driver | None = None
     """Bonus from the High Performers Pool over the unadjusted benchmark; absent means 0."""
+    reference_population_drift: Driver | None = None
+    """Mean risk score of the national reference population over the projected one, around 1; the
+    benchmark of Direct Contracting and REACH is divided by it."""
+    coding_factor: Driver | None = None
+    """Coding intensity factor over the one in the benchmark, around 1; the benchmark of Direct
+    Contracting and REACH is multiplied by it."""
+    health_equity_months: Driver | None = None
+    """Months of health-equity adjustment over those in the benchmark, up and down alike."""
+    early_exit: Driver | None = None
+    """1 where the entity leaves early and the retention withhold is kept, else 0; takes the place
+    of every track's own election."""
     correlation: Correlation | None = None
 
 

@@ -1,0 +1,261 @@
+"""``simdc benchmark``: the benchmark of a scenario built step by step, every figure shown."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import click
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+    from rich.table import Table
+
+    from simdc.benchmark.of_scenario import BuiltBenchmark
+    from simdc.programs import RuleSet
+    from simdc.scenario import LoadedScenario
+    from simdc.scenario.models import Benchmark
+    from simdc.settlement.statement import Line, Statement
+
+_WIDTH = 80
+_TOTAL = "All beneficiaries, with every driver at its mean"
+
+
+@click.command()
+@click.argument("scenario", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print JSON and nothing else.")
+def command(scenario: Path, as_json: bool) -> None:
+    """Print how the benchmark of SCENARIO is built, with every intermediate figure.
+
+    For each program and option that the tracks take: the base years, the region, the blend and the
+    risk score of each category, then trend, seasonality, discount and quality. Nothing is
+    simulated: the steps that depend on a driver take it at its mean.
+    """
+    from simdc.scenario import load_scenario
+
+    loaded = load_scenario(scenario)
+    chains = _chains(loaded)
+    if as_json:
+        document = {
+            "file": str(loaded.path),
+            "sha256": loaded.sha256,
+            "entity": loaded.scenario.entity.model_dump(),
+            "benchmarks": [_document(chain) for chain in chains],
+        }
+        click.echo(json.dumps(document, indent=2, allow_nan=False))
+        return
+
+    from rich.console import Console, Group
+
+    console = Console(markup=False, highlight=False, emoji=False)
+    for chain in chains:
+        console.print(Group(*_report(chain)), width=_WIDTH)
+
+
+class Chain(NamedTuple):
+    """The benchmark of all tracks that share it."""
+
+    tracks: list[str]
+    rules: RuleSet
+    target: Benchmark
+    early_exit: bool
+    built: BuiltBenchmark | None
+    months: float
+    total: Statement | None
+    trend_ratio: dict[str, float]
+    quality_score: float
+
+    @property
+    def parts(self) -> Iterator[tuple[str, Statement]]:
+        """Each part of the chain with its title."""
+        if self.built is not None:
+            for cell, statement in ((b.cell, b.statement) for b in self.built.cells):
+                how = "by claims" if cell.alignment == "claims" else "voluntarily"
+                yield f"{cell.category}, aligned {how}, {cell.months:,.0f} months", statement
+            if self.built.shared_savings is not None:
+                yield "Per person-year, by enrollment type", self.built.shared_savings
+        if self.total is not None:
+            yield _TOTAL, self.total
+
+
+def _chains(loaded: LoadedScenario) -> list[Chain]:
+    """One chain for each benchmark and set of rules among the tracks."""
+    from simdc.benchmark.of_scenario import (
+        expected_drivers,
+        final_benchmark,
+        with_given_benchmark,
+    )
+    from simdc.contracts.direct_contracting import DirectContractingContract
+    from simdc.prepare import prepare
+
+    scenario = loaded.scenario
+    prepared = prepare(scenario, loaded.base_dir)
+    months = sum(segment.total_months for segment in prepared.population.segments)
+    chains: list[Chain] = []
+    for track, contract in zip(scenario.track, prepared.contracts, strict=True):
+        target, rules = track.benchmark or scenario.benchmark, contract.rules
+        if same := _same(chains, target, rules, track.early_exit):
+            same.tracks.append(track.name)
+            continue
+        _, built = with_given_benchmark(scenario, track, prepared.population, loaded.base_dir)
+        total = None
+        categories: Iterable[str] = ()
+        if isinstance(contract, DirectContractingContract):
+            total = final_benchmark(
+                contract.benchmark, rules, target, prepared.drivers, early_exit=track.early_exit
+            )
+            categories = contract.benchmark
+        taken = expected_drivers(categories, prepared.drivers)
+        chains.append(
+            Chain([track.name], rules, target, track.early_exit, built, months, total, *taken)
+        )
+    return chains
+
+
+def _same(
+    chains: Iterable[Chain], target: Benchmark, rules: RuleSet, early_exit: bool
+) -> Chain | None:
+    """The chain of the same benchmark under the same rules, if there is one already."""
+    for chain in chains:
+        if (
+            chain.target is target
+            and chain.early_exit == early_exit
+            and (chain.rules.program, chain.rules.option) == (rules.program, rules.option)
+            and chain.rules == rules
+        ):
+            return chain
+    return None
+
+
+# --- for programs -----------------------------------------------------------------------------
+
+
+def _document(chain: Chain) -> dict[str, Any]:
+    rules = chain.rules
+    return {
+        "tracks": chain.tracks,
+        "program": rules.program,
+        "option": rules.option,
+        "year": rules.year,
+        "entity_type": rules.entity_type,
+        "mode": chain.target.mode,
+        "months": chain.months,
+        "trend_ratio": chain.trend_ratio,
+        "quality_score": chain.quality_score,
+        "parts": [
+            {"part": title, "steps": [_step(line) for line in statement.lines]}
+            for title, statement in chain.parts
+        ],
+        "rules": [
+            {
+                "name": name,
+                "value": rules[name].shown,
+                "confidence": rules[name].confidence,
+                "source": rules.citation(name),
+                "note": rules[name].note,
+            }
+            for name in _applied(chain)
+        ],
+    }
+
+
+def _step(line: Line) -> dict[str, Any]:
+    return {
+        "key": line.key,
+        "label": line.label.strip(),
+        "before": None if line.before is None else _finite(line.before),
+        "after": _finite(line.after),
+        "unit": line.unit,
+        "rules": list(line.rules),
+    }
+
+
+def _finite(amount: Any) -> float | None:
+    number = float(amount)
+    return number if math.isfinite(number) else None
+
+
+def _applied(chain: Chain) -> Iterable[str]:
+    return dict.fromkeys(name for _, statement in chain.parts for name in statement.rules)
+
+
+# --- for people -------------------------------------------------------------------------------
+
+
+def _report(chain: Chain) -> Iterator[RenderableType]:
+    from rich.text import Text
+
+    rules = chain.rules
+    yield Text(
+        f"{rules.program} {rules.year}, {rules.option}, {rules.entity_type.replace('_', ' ')}: "
+        f"{', '.join(chain.tracks)}",
+        style="bold",
+    )
+    if chain.built is None:
+        yield "The benchmark is given, not built."
+    for title, statement in chain.parts:
+        yield ""
+        yield Text(title, style="bold")
+        yield _steps(statement, chain.months)
+    if chain.total is not None:
+        ratios = ", ".join(f"{ratio:.4f} {kind}" for kind, ratio in chain.trend_ratio.items())
+        yield f"Realised over projected trend {ratios}; quality score {chain.quality_score:.2%}."
+    yield ""
+    yield Text("Rules applied", style="bold")
+    table = _table("Rule", "Value", "Confidence")
+    for name in _applied(chain):
+        table.add_row(name, rules[name].shown, rules[name].confidence)
+    yield table
+    yield f"Sources: simdc programs show {rules.program} --year {rules.year}\n"
+
+
+def _steps(statement: Statement, months: float) -> Table:
+    """Steps with what each started from and came to; dollars of all also by month."""
+    in_dollars = all(line.unit == "dollars" for line in statement.lines)
+    if in_dollars:
+        table = _table("Step", "Before, US$>", "After, US$>", "PBPM>")
+        for line in statement.lines:
+            pbpm = f"{float(line.after) / months:,.2f}"
+            table.add_row(line.label, _shown(line.before, line.unit), _after(line), pbpm)
+        return table
+    table = _table("Step", "Before>", "After>", "Unit")
+    for line in statement.lines:
+        table.add_row(line.label, _shown(line.before, line.unit), _after(line), _UNITS[line.unit])
+    return table
+
+
+_UNITS = {
+    "pbpm": "US$ PBPM",
+    "per capita": "US$ a year",
+    "dollars": "US$",
+    "score": "score",
+    "factor": "factor",
+    "fraction": "fraction",
+}
+
+
+def _after(line: Line) -> str:
+    return _shown(line.after, line.unit)
+
+
+def _shown(amount: Any, unit: str) -> str:
+    if amount is None:
+        return ""
+    places = 2 if unit in ("pbpm", "per capita", "dollars") else 4
+    return f"{float(amount):,.{places}f}"
+
+
+def _table(*headers: str) -> Table:
+    """A borderless table; a header ending in '>' heads a column of figures."""
+    from rich.table import Table
+
+    table = Table(box=None, padding=(0, 1, 0, 0), header_style="bold")
+    for header in headers:
+        figures = header.endswith(">")
+        table.add_column(
+            header.rstrip(">"), justify="right" if figures else "left", no_wrap=figures
+        )
+    return table
