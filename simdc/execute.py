@@ -9,6 +9,8 @@ import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 
+from simdc import interrupts
+
 __all__ = ["available_threads", "blocks", "run_blocks"]
 
 Block = tuple[int, int]
@@ -53,6 +55,7 @@ def run_blocks(
     """
     if threads == 1:
         for start, stop in blocks(draws, block_size):
+            interrupts.check()
             work(start, stop)
             progress(stop)
         return
@@ -64,6 +67,7 @@ def run_blocks(
         done = 0
         try:
             while pending:
+                interrupts.check()
                 finished, _ = wait(pending, timeout=0.1, return_when=FIRST_EXCEPTION)
                 for future in finished:
                     future.result()

@@ -1,15 +1,16 @@
 """A simulation as a labelled tree: built, written, read.
 
-========== ======================================================================================
-group      holds
-========== ======================================================================================
-/          provenance, as attributes (see `simdc.provenance`)
-/inputs    segments, tracks, every rule with its source, assumptions
-/draws     settlement lines per track and draw, cost per segment and draw, drivers per draw
-/summary   per line and track: statistics, each with confidence limits and standard error
-/guarantee per track: the required amount, how often it fails, the amounts that would cover
-/observed  a published outcome and where it falls; only where the scenario gives one
-========== ======================================================================================
+============ ====================================================================================
+group        holds
+============ ====================================================================================
+/            provenance, as attributes (see `simdc.provenance`)
+/inputs      segments, tracks, every rule with its source, assumptions
+/draws       settlement lines per track and draw, cost per segment and draw, drivers per draw
+/summary     per line and track: statistics, each with confidence limits and standard error
+/guarantee   per track: the required amount, how often it fails, the amounts that would cover
+/observed    a published outcome and where it falls; only where the scenario gives one
+/attribution what each driver and people's luck are worth; only where asked for
+============ ====================================================================================
 
 An estimate lies along the dimension ``figure``: ``estimate, ci_low, ci_high, standard_error``. NaN
 stands where the draws do not support it. Variables are described in `simdc.variables`.
@@ -22,7 +23,7 @@ import glob
 import json
 import math
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -32,6 +33,7 @@ from numpy.typing import NDArray
 from xarray.backends import BackendArray
 from xarray.core import indexing
 
+from simdc import interrupts
 from simdc.errors import InputError, SimdcError
 from simdc.estimate import CONFIDENCE, Estimate, mean, probability, quantile, standard_deviation
 from simdc.guarantee import LEVELS, attempt, size_guarantee
@@ -39,6 +41,7 @@ from simdc.provenance import provenance
 from simdc.variables import SIGN_CONVENTION, VARIABLES
 
 if TYPE_CHECKING:
+    from simdc.attribution import Attribution, SourceFigures
     from simdc.outcome import Assumption, Simulation, TrackOutcome
     from simdc.scenario import LoadedScenario
     from simdc.scenario.models import Observed
@@ -48,6 +51,7 @@ __all__ = [
     "FIXED",
     "QUANTILES",
     "STATISTICS",
+    "add_attribution",
     "build_result",
     "check_target",
     "group",
@@ -151,6 +155,39 @@ def resize_guarantee(tree: xr.DataTree, levels: Sequence[float]) -> xr.DataTree:
     )
     groups = {path: node for path, node in tree.to_dict().items() if path != "/guarantee"}
     return xr.DataTree.from_dict({**groups, "/guarantee": sized})
+
+
+def add_attribution(tree: xr.DataTree, found: Attribution) -> xr.DataTree:
+    """The same result with what each source of its uncertainty is worth."""
+    by_track = list(found.tracks.values())
+
+    def over(figures_of: Callable[[SourceFigures], Any]) -> list[list[Any]]:
+        return [[figures_of(track[source]) for source in found.sources] for track in by_track]
+
+    by_line = {
+        name: [over(lambda f, line=line: getattr(f, name)[line]) for line in found.lines]
+        for name in (
+            "variance_share",
+            "variance_removed",
+            "what_if_mean",
+            "what_if_standard_deviation",
+        )
+    }
+    attribution = _dataset(
+        {
+            "track": list(found.tracks),
+            "driver": list(found.sources),
+            "line": list(found.lines),
+            "figure": list(FIGURES),
+            "driver_mean": [found.means[source] for source in found.sources],
+            "driver_mean_in_worst": over(lambda f: f.mean_in_worst),
+            **by_line,
+            "covering_change": over(lambda f: f.covering_change),
+            "what_if_probability_owing": over(lambda f: f.what_if_probability_owing),
+            "what_if_covering_amount": over(lambda f: f.what_if_covering_amount),
+        }
+    )
+    return xr.DataTree.from_dict({**tree.to_dict(), "/attribution": attribution})
 
 
 class _TrackRows(BackendArray):
@@ -441,6 +478,7 @@ def _replacing(path: Path) -> Iterator[Path]:
         yield temporary
         with temporary.open("rb+") as written:
             os.fsync(written.fileno())
+        interrupts.check()
         temporary.replace(path)
     except OSError as error:
         raise SimdcError(f"{path}: cannot be written: {error.strerror or error}.") from error

@@ -12,6 +12,7 @@ from typing import Any
 
 import click
 
+from simdc import interrupts
 from simdc.errors import SimdcError, nearest
 
 COMMANDS = {
@@ -85,6 +86,7 @@ def main(args: list[str] | None = None) -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a dash is worth no crash where ASCII is all
+    interrupts.install()
     # A polite kill cleans up like an interrupt does.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     status = _status(sys.argv[1:] if args is None else args)
@@ -100,7 +102,8 @@ def _status(args: list[str]) -> int:
         error.show()
         return error.exit_code
     except SimdcError as error:
-        click.echo(f"simdc: {error}", err=True)
+        for sentence in str(error).splitlines():
+            click.echo(f"simdc: {sentence}", err=True)
         return error.exit_status
     except (KeyboardInterrupt, click.Abort):
         click.echo("simdc: interrupted.", err=True)
