@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from simdc.contracts.contract import (
     Notes,
+    Required,
     Setting,
     benchmark_by_category,
     fixed_figures,
@@ -18,6 +19,7 @@ from simdc.contracts.contract import (
 )
 from simdc.contracts.cost_definition import OwnCostContract, note_cost_definition
 from simdc.drivers import ResolvedDrivers
+from simdc.programs import RuleSet
 from simdc.scenario.models import SharedSavings
 from simdc.settlement.shared_savings import (
     Figures,
@@ -33,6 +35,8 @@ __all__ = ["SharedSavingsContract", "write"]
 
 Array = NDArray[np.float64]
 
+_THREE_WAY_UPDATE = 2024  # agreements from this year on (42 CFR 425.652)
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class SharedSavingsContract(OwnCostContract):
@@ -44,15 +48,18 @@ class SharedSavingsContract(OwnCostContract):
         The rules, typed.
     elections : SharedSavings
         What the entity elects and is.
-    benchmark : float
-        Updated benchmark, US dollars.
+    benchmark : mapping of category to float
+        Benchmark at the trends projected before the year, US dollars.
+    prospective_trend_weight : float
+        Weight of the projected trend in the update of the benchmark.
     beneficiaries : int
         Assigned beneficiaries, a head count.
     """
 
     terms: Terms
     elections: SharedSavings
-    benchmark: float
+    benchmark: Mapping[str, float]
+    prospective_trend_weight: float
     beneficiaries: int
 
     def settle(
@@ -62,7 +69,7 @@ class SharedSavingsContract(OwnCostContract):
         elected = self.elections
         score: Any = elected.quality_score
         figures = Figures(
-            benchmark=self.benchmark,
+            benchmark=self._updated_benchmark(drivers, values),
             expenditure=self.counted_cost(sums) * drivers.completion(values),
             beneficiaries=self.beneficiaries,
             elected_minimum_rate=elected.elected_minimum_rate,
@@ -75,6 +82,22 @@ class SharedSavingsContract(OwnCostContract):
             advance_payments=elected.advance_payments,
         )
         return settle(self.terms, figures)
+
+    def _updated_benchmark(self, drivers: ResolvedDrivers, values: Mapping[str, Array]) -> Array:
+        """The benchmark updated by trends as they turned out (42 CFR 425.601, 425.652).
+
+        National and regional growth are blended by the entity's share of its region; in newer
+        agreements part of the update is the trend projected beforehand.
+        """
+        region = drivers.regional_ratio(values)
+        weight = self.elections.regional_share
+        blend = weight + (1.0 - weight) * region
+        total: Array = np.zeros_like(values["completion"])
+        for category, amount in self.benchmark.items():
+            growth = drivers.trend_ratio(values, category) * blend
+            fixed = self.prospective_trend_weight
+            total += amount * (fixed + (1.0 - fixed) * growth)
+        return total
 
 
 def write(setting: Setting) -> SharedSavingsContract:
@@ -100,22 +123,42 @@ def write(setting: Setting) -> SharedSavingsContract:
             "participants' revenue is not given, so only the limit by benchmark binds and losses "
             "may be overstated",
         )
-    benchmark = sum(benchmark_by_category(setting, told).values())
-    posted = repayment_mechanism(rules, benchmark, elections.participant_revenue)
-    if setting.scenario.guarantee.base == "prospective_benchmark" and posted is not None:
-        required: float | None = float(posted)
-        basis = "the repayment mechanism, of benchmark or revenue"
-    else:
-        required, basis = required_guarantee(setting, None, benchmark, told)
+    by_category = benchmark_by_category(setting, told)
+    benchmark = sum(by_category.values())
+    if not elections.regional_share:
+        told.say(
+            "benchmark update",
+            "the entity's share of its region is not given; the benchmark follows the region alone",
+        )
+    required = _required(setting, terms, benchmark, told)
     return SharedSavingsContract(
         track=track,
         rules=rules,
         terms=terms,
         elections=elections,
-        benchmark=benchmark,
+        benchmark=by_category,
+        prospective_trend_weight=_prospective_trend_weight(rules, elections),
         beneficiaries=sum(segment.beneficiaries for segment in setting.population.segments),
         fixed=fixed_figures(benchmark),
-        required_guarantee=required,
-        guarantee_basis=basis,
+        required_guarantee=required.amount,
+        guarantee_basis=required.basis,
         assumptions=tuple(told.assumptions),
     )
+
+
+def _required(setting: Setting, terms: Terms, benchmark: float, told: Notes) -> Required:
+    """The repayment mechanism, unless the scenario gives an amount."""
+    if not terms.two_sided:
+        return Required(None, "none is required, because the track has no losses to repay")
+    elected = setting.track.shared_savings or SharedSavings()
+    posted = repayment_mechanism(setting.rules, benchmark, elected.participant_revenue)
+    if setting.scenario.guarantee.base == "prospective_benchmark" and posted is not None:
+        return Required(float(posted), "the repayment mechanism, of benchmark or revenue")
+    return required_guarantee(setting, None, benchmark, told)
+
+
+def _prospective_trend_weight(rules: RuleSet, elections: SharedSavings) -> float:
+    """The projected trend counts in agreements that began when the rules first gave it weight."""
+    first = rules.year - elections.agreement_year + 1
+    weight: float = rules.value("prospective_trend_weight", 0.0)
+    return weight if first >= _THREE_WAY_UPDATE else 0.0

@@ -202,3 +202,16 @@ def test_one_benchmark_is_not_passed_off_as_every_programs():
 def test_an_elected_rate_that_is_not_on_offer_is_refused():
     with pytest.raises(InputError, match=r"0\.013"):
         run(ENHANCED | {"shared_savings": {"elected_minimum_rate": 0.013}})
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3])
+def test_the_shared_savings_benchmark_follows_the_trends(share):
+    """National growth of 5% and a region 2% above it, blended by the entity's share."""
+    drivers = {
+        "national_trend": {"distribution": "fixed", "value": float(np.log(1.05))},
+        "regional_trend": {"distribution": "fixed", "value": float(np.log(1.02))},
+    }
+    elected = ENHANCED["shared_savings"] | {"regional_share": share}
+    found = run(ENHANCED | {"shared_savings": elected}, drivers=drivers).tracks[0]
+    expected = 20e6 * 1.05 * (share + (1 - share) * 1.02)
+    np.testing.assert_allclose(found.draws["settlement_benchmark"], expected, rtol=1e-12)
