@@ -1,114 +1,148 @@
-"""What is measured: each subject sets itself up, does one call's work, and checks its answer."""
+"""The subjects that are measured, registered."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from functools import cache
+import tempfile
+from pathlib import Path
 
 import numpy as np
 
-from simdc.kernels.philox import key_words
-from simdc.kernels.strip import segment_sums
-from simdc.severity import generalised_gamma
-from simdc.severity_table import quantile_table
+from benchmarks import settlement, stages
+from benchmarks.baselines import even_table, numba_loop, numpy_loop
+from benchmarks.cases import PEOPLE, check_sums, run_kernel, segments
+from benchmarks.processes import compile_everything, interpreter
+from benchmarks.registry import register
+from benchmarks.scenario import scenario, tree
+from simdc.result import group, read_result, write_result
+from simdc.runner import run
 
-PEOPLE, DRAWS = 4_000, 1_024
-ATTACHMENTS = (150_000.0, 250_000.0, 300_000.0, 500_000.0)
-A, C, ZERO = 0.488, 0.693, 0.05
+BD = "beneficiary-draw"
+KERNEL_DRAWS, LOOP_DRAWS, RUN_PEOPLE, RUN_DRAWS = 1024, 64, 5_000, 20_000
 
+_folder = tempfile.TemporaryDirectory(prefix="simdc-benchmarks-")
+FOLDER = Path(_folder.name)
 
-@dataclass(frozen=True)
-class Subject:
-    """One thing to time.
-
-    Attributes
-    ----------
-    name : str
-    units : int
-        Units of work in one call.
-    unit : str
-        What one of them is.
-    call : callable
-        Does the work and returns its answer.
-    check : callable
-        Asserts the answer.
-    """
-
-    name: str
-    units: int
-    unit: str
-    call: Callable[[], object]
-    check: Callable[[object], None]
+# --- kernel -----------------------------------------------------------------------------------
 
 
-@cache
-def _scale() -> np.ndarray:
-    return 12_000.0 * np.random.default_rng(1).lognormal(-0.125, 0.5, PEOPLE)
+def _register_stage(name, prepare):
+    checks = []
+
+    def set_up():
+        call, check = prepare()
+        checks[:] = [check]
+        return call
+
+    register(name, "kernel stages", stages.LANE_UNITS, BD, lambda answer: checks[0](answer))(set_up)
 
 
-def _check_sums(answer: object) -> None:
-    """Mean cost per draw within five standard errors of the sum of expected costs."""
-    cost, _ = answer
-    expected = _scale().sum()
-    standard_error = 2.2 * np.sqrt((_scale() ** 2).sum()) / np.sqrt(len(cost))
-    assert abs(cost.mean() - expected) < 5 * standard_error
+for _name, _prepare in stages.STAGES.items():
+    _register_stage(_name, _prepare)
 
 
-def _kernel() -> Callable[[], object]:
-    table = quantile_table(generalised_gamma(A, C, zero_probability=ZERO))
-    scale = _scale().astype(np.float32)
-    attachment = np.tile(ATTACHMENTS, (PEOPLE, 1))
-    factor = 1.0 + 0.03 * np.sin(np.arange(DRAWS))
-    cost, excess = np.empty(DRAWS), np.empty((len(ATTACHMENTS), DRAWS))
-    key = key_words(20220101)
+@register("kernel", "kernel", PEOPLE * KERNEL_DRAWS, BD, check_sums)
+def _():
+    return run_kernel(segments(), KERNEL_DRAWS)
 
-    def call() -> object:
-        segment_sums(
-            cost, excess, np.uint64(0), np.uint64(1), *key,
-            scale, attachment, factor, table.body, table.tail,
-        )  # fmt: skip
-        return cost, excess
+
+@register("kernel, no stop-loss", "kernel", PEOPLE * KERNEL_DRAWS, BD, check_sums)
+def _():
+    return run_kernel(segments(), KERNEL_DRAWS, points=0)
+
+
+@register("NumPy loop", "kernel", PEOPLE * LOOP_DRAWS, BD, check_sums)
+def _():
+    return numpy_loop(segments(), LOOP_DRAWS)
+
+
+@register("Numba loop, np.random", "kernel", PEOPLE * LOOP_DRAWS, BD, check_sums)
+def _():
+    return numba_loop(segments(), LOOP_DRAWS)
+
+
+@register("Numba, Generator, even table", "kernel", PEOPLE * LOOP_DRAWS, BD, check_sums)
+def _():
+    return even_table(segments(), LOOP_DRAWS)
+
+
+# --- settlement -------------------------------------------------------------------------------
+
+
+def _check_cash_due(answer):
+    """The other way of writing the same formulas, to a cent in some hundred million dollars."""
+    np.testing.assert_allclose(answer, settlement.by_numpy()(), rtol=0.0, atol=0.01)
+
+
+@register("settlement", "settle", settlement.DRAWS, "draw", _check_cash_due)
+def _():
+    return settlement.by_package()
+
+
+@register("settlement, plain NumPy", "settle", settlement.DRAWS, "draw", _check_cash_due)
+def _():
+    return settlement.by_numpy()
+
+
+# --- whole runs -------------------------------------------------------------------------------
+
+
+def _check_tree(answer):
+    summary = group(answer, "summary")
+    cost = group(answer, "draws")["cost"]
+    assert cost.shape == (4, RUN_DRAWS)
+    expected = RUN_PEOPLE * 12_000.0
+    assert abs(float(cost.sum("segment").mean()) / expected - 1.0) < 0.01
+    assert np.isfinite(summary["cash_due"].sel(statistic="mean", figure="estimate")).all()
+
+
+@register("run, six tracks", "run", RUN_PEOPLE * RUN_DRAWS, BD, _check_tree)
+def _():
+    loaded = scenario(FOLDER, RUN_PEOPLE)
+    return lambda: run(loaded, draws=RUN_DRAWS, threads=1)
+
+
+def _check_stored(answer):
+    kept = group(tree(FOLDER, RUN_PEOPLE, RUN_DRAWS), "draws")["cash_due"].values
+    assert np.array_equal(answer, kept)
+
+
+@register("write and read", "store", RUN_DRAWS, "draw", _check_stored)
+def _():
+    made, path = tree(FOLDER, RUN_PEOPLE, RUN_DRAWS), FOLDER / "result.nc"
+
+    def call():
+        write_result(made, path)
+        with read_result(path) as found:
+            return group(found, "draws")["cash_due"].values
 
     return call
 
 
-def _numpy_loop() -> Callable[[], object]:
-    """The loop a NumPy user writes: a vector of people per draw, gamma to a power, maxima, sums."""
-    from scipy.special import gammaln
-
-    scale = _scale()
-    mean = np.exp(gammaln(A + 1 / C) - gammaln(A)) * (1 - ZERO)
-    factor = 1.0 + 0.03 * np.sin(np.arange(DRAWS))
-
-    def call() -> object:
-        rng = np.random.default_rng(1)
-        cost, excess = np.empty(DRAWS), np.empty((len(ATTACHMENTS), DRAWS))
-        for draw in range(DRAWS):
-            person = rng.standard_gamma(A, PEOPLE) ** (1 / C) / mean
-            person[rng.random(PEOPLE) < ZERO] = 0.0
-            person *= scale * factor[draw]
-            cost[draw] = person.sum()
-            for row, attachment in enumerate(ATTACHMENTS):
-                excess[row, draw] = np.maximum(person - attachment, 0.0).sum()
-        return cost, excess
-
-    return call
+# --- processes --------------------------------------------------------------------------------
 
 
-_BUILDERS = {"kernel": _kernel, "numpy loop": _numpy_loop}
+def _says(word):
+    def check(answer):
+        assert word in answer
+
+    return check
 
 
-@cache
-def subject(name: str) -> Subject:
-    """Set up one subject; its set-up is not timed."""
-    return Subject(
-        name=name,
-        units=PEOPLE * DRAWS,
-        unit="beneficiary-draw",
-        call=_BUILDERS[name](),
-        check=_check_sums,
-    )
+@register("compile everything", "compile", 1, "process", _says("Compiled in"), slow=True)
+def _():
+    return compile_everything
 
 
-SUBJECTS = tuple(_BUILDERS)
+@register("simdc --help", "import", 1, "process", _says("Commands"))
+def _():
+    return lambda: interpreter("-m", "simdc", "--help")
+
+
+@register("import click", "import", 1, "process", _says("done"))
+def _():
+    return lambda: interpreter("-c", "import click; print('done')")
+
+
+@register("import what a run needs", "import", 1, "process", _says("done"), slow=True)
+def _():
+    return lambda: interpreter("-c", "import simdc.runner; print('done')")

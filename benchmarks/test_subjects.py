@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks.subjects import SUBJECTS, subject
+from benchmarks.registry import subjects
 
 
-@pytest.mark.parametrize("name", SUBJECTS)
-def test_subject(benchmark, name):
-    measured = subject(name)
-    measured.check(measured.call())  # also compiles, outside the timing
-    answer = benchmark(measured.call)
+@pytest.mark.parametrize("measured", [pytest.param(s, id=s.name) for s in subjects()])
+def test_subject(benchmark, measured):
+    if not measured.slow:
+        measured.call()  # compiles and fills caches, outside the timing
+    answer = benchmark.pedantic(measured.call, rounds=1 if measured.slow else 5)
     measured.check(answer)
-    benchmark.extra_info["units"] = measured.units
-    benchmark.extra_info["unit"] = measured.unit
+    benchmark.group = measured.phase
+    benchmark.extra_info.update(phase=measured.phase, units=measured.units, unit=measured.unit)

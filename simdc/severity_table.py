@@ -19,16 +19,20 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from simdc.kernels.table import (
+    BODY_CELLS,
+    BODY_SHIFT,
+    BODY_START,
+    REFINED_BELOW,
+    TAIL_BASE,
+    TAIL_CELLS,
+    TAIL_SHIFT,
+)
+
 if TYPE_CHECKING:
     from simdc.severity import Severity
 
 __all__ = [
-    "BODY_CELLS",
-    "BODY_SHIFT",
-    "REFINED_BELOW",
-    "TAIL_BASE",
-    "TAIL_CELLS",
-    "TAIL_SHIFT",
     "QuantileTable",
     "body_edges",
     "lookup",
@@ -37,27 +41,6 @@ __all__ = [
 ]
 
 Floats = NDArray[np.float64]
-
-MANTISSA_BITS = 6
-"""Bits of the mantissa in a cell's index: 64 cells per octave of survival probability."""
-
-REFINED_BELOW = 2**16
-"""Main words below this one are looked up in the tail table with 32 more bits."""
-
-BODY_SHIFT = 23 - MANTISSA_BITS
-"""Cell of a main word: the bits of the word as a float32, shifted right by this much."""
-
-TAIL_SHIFT = 52 - MANTISSA_BITS
-"""Cell of a refined word: the bits of the word as a float64, shifted right by this much ..."""
-
-TAIL_BASE = int(np.float64(1).view(np.uint64)) >> TAIL_SHIFT
-"""... less this, and zero where that is negative."""
-
-_BODY_START = int(np.float32(REFINED_BELOW).view(np.uint32)) >> BODY_SHIFT
-BODY_CELLS = (int(np.float32(2**32).view(np.uint32)) >> BODY_SHIFT) + 1
-"""Entries of the body; the last is for the words that round up to 2**32 as a float32."""
-TAIL_CELLS = 48 << MANTISSA_BITS
-"""Rows of the tail."""
 
 _WORD = 2.0**-32
 _REFINED_WORD = 2.0**-64
@@ -113,10 +96,10 @@ def quantile_table(severity: Severity) -> QuantileTable:
     mean, slope, centre = _cell_lines(severity, words * _WORD)
     # The slope as rounded sets the intercept, so that rounding it leaves the cell's mean alone.
     slopes = np.zeros(BODY_CELLS, dtype=np.float32)
-    slopes[_BODY_START:] = slope * _WORD
+    slopes[BODY_START:] = slope * _WORD
     intercepts = np.full(BODY_CELLS, np.inf, dtype=np.float32)
-    intercepts[_BODY_START:] = _round_without_drift(
-        mean + (0.5 - centre / _WORD) * slopes[_BODY_START:], np.diff(words)
+    intercepts[BODY_START:] = _round_without_drift(
+        mean + (0.5 - centre / _WORD) * slopes[BODY_START:], np.diff(words)
     )
     body = slopes.view(np.uint32).astype(np.uint64) << np.uint64(32)
     body |= intercepts.view(np.uint32)
@@ -169,7 +152,7 @@ def body_edges() -> Floats:
     into it. Taking that into account keeps the mean exact: within a cell so bounded the rounding
     of words to float32 cancels.
     """
-    bits = np.arange(_BODY_START, BODY_CELLS, dtype=np.uint32) << np.uint32(BODY_SHIFT)
+    bits = np.arange(BODY_START, BODY_CELLS, dtype=np.uint32) << np.uint32(BODY_SHIFT)
     nominal = bits.view(np.float32)
     step_below = nominal.astype(np.float64) - np.nextafter(nominal, np.float32(0))
     first = np.ceil(nominal - step_below / 2)

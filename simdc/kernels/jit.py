@@ -1,8 +1,9 @@
 """How kernels are compiled: the one file that touches Numba's internals.
 
-Two things that Numba has no public switch for make the short loops vectorise: a promise that the
-arrays passed to a loop do not overlap, and a preference for 512-bit vectors. Both change speed
-and never a bit of the result; where either is unavailable the loops compile without it.
+Three things that Numba has no public switch for make the short loops fast: a promise that the
+arrays passed to a loop do not overlap, a preference for 512-bit vectors, and a comparison of 64
+numbers that yields one bit for each. All change speed and never a bit of the result; where one is
+unavailable, or ``SIMDC_PLAIN_NUMBA`` is set, the loops compile without it.
 
 Compiled code is cached in the user's cache folder under a key made of the kernel sources, the
 versions of Numba and Python and the features of the processor, so that an edit can never meet a
@@ -26,11 +27,25 @@ from typing import Any, TypeVar
 
 import llvmlite.binding
 import numba
+import numpy as np
 import platformdirs
+from llvmlite import ir
 from numba import types
+from numba.core import cgutils
 from numba.extending import intrinsic
 
-__all__ = ["COMPILED", "cache_folder", "compile_lock", "inlined", "kernel", "leaf", "wide_vectors"]
+__all__ = [
+    "COMPILED",
+    "cache_folder",
+    "compile_lock",
+    "count_ones",
+    "inlined",
+    "kernel",
+    "lanes_at_least",
+    "leaf",
+    "lowest_one",
+    "wide_vectors",
+]
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -38,6 +53,9 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 # --- compiled code on disk --------------------------------------------------------------------
 
 COMPILED = "compiled"  # file that says that everything is there
+
+_PLAIN = bool(os.environ.get("SIMDC_PLAIN_NUMBA"))
+_INTERPRETED = bool(numba.config.DISABLE_JIT)
 
 # What changes the code that is generated from the same sources on the same machine.
 _SWITCHES = ("NUMBA_CPU_NAME", "NUMBA_CPU_FEATURES", "NUMBA_BOUNDSCHECK", "SIMDC_PLAIN_NUMBA")
@@ -133,7 +151,7 @@ def _numba_cache_folder() -> Iterator[bool]:
 
 def _no_alias_options() -> dict[str, Any]:
     """Compiler options that promise that array arguments do not overlap."""
-    if os.environ.get("SIMDC_PLAIN_NUMBA"):
+    if _PLAIN:
         return {}
     try:
         from numba.core.compiler import CompilerBase, DefaultPassBuilder, Flags
@@ -156,7 +174,7 @@ def wide_vectors(typingctx: Any) -> Any:
     """Ask LLVM to use 512-bit vectors in the calling function where the processor has them."""
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        if not os.environ.get("SIMDC_PLAIN_NUMBA"):
+        if not _PLAIN:
             # The attribute set refuses names it does not know; it is a set all the same.
             with contextlib.suppress(TypeError, AttributeError):
                 set.add(builder.function.attributes, '"prefer-vector-width"="512"')
@@ -189,3 +207,86 @@ def inlined(function: Function) -> Function:
 def leaf(function: Function) -> Function:
     """Compile one short loop whose array arguments never overlap."""
     return _compile(function, _LEAF_OPTIONS)
+
+
+# --- one bit per lane -------------------------------------------------------------------------
+
+
+@intrinsic
+def lowest_one(typingctx: Any, word: Any) -> Any:
+    """Position of the lowest bit that is set in a uint64; 64 where none is."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.cttz(args[0], ir.Constant(ir.IntType(1), 0))
+
+    return types.uint64(types.uint64), codegen
+
+
+@intrinsic
+def count_ones(typingctx: Any, word: Any) -> Any:
+    """Number of bits that are set in a uint64."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.ctpop(args[0])
+
+    return types.uint64(types.uint64), codegen
+
+
+@inlined
+def _lanes_one_by_one(values, row, first, threshold):
+    lanes = np.uint64(0)
+    for j in range(np.uint64(64)):
+        bits = np.float32(values[row, first + j]).view(np.uint32)
+        lanes |= np.uint64(bits >= threshold) << j
+    return lanes
+
+
+@intrinsic
+def _lanes_at_once(typingctx: Any, values: Any, row: Any, first: Any, threshold: Any) -> Any:
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        array_type = signature.args[0]
+        array = context.make_array(array_type)(context, builder, args[0])
+        start = cgutils.get_item_pointer(
+            context, builder, array_type, array, args[1:3], wraparound=False
+        )
+        bits = ir.VectorType(ir.IntType(32), 64)
+        lanes = builder.load(builder.bitcast(start, bits.as_pointer()), align=4)
+        nothing = ir.Constant(bits, ir.Undefined)
+        first_lane = builder.insert_element(nothing, args[3], ir.Constant(ir.IntType(32), 0))
+        every_lane = builder.shuffle_vector(first_lane, nothing, ir.Constant(bits, [0] * 64))
+        return builder.bitcast(builder.icmp_unsigned(">=", lanes, every_lane), ir.IntType(64))
+
+    return types.uint64(values, row, first, threshold), codegen
+
+
+lanes_at_least = _lanes_one_by_one if _PLAIN or _INTERPRETED else _lanes_at_once
+"""Which of 64 neighbouring numbers reach a threshold, one bit each, lowest bit first.
+
+Parameters
+----------
+values : float32 array of shape (row, lane)
+    Not negative, so that they are in the order of their bits.
+row, first : uint64
+    Lanes ``first`` to ``first + 63`` of this row.
+threshold : uint32
+    Bits of the float32 to reach.
+
+Returns
+-------
+uint64
+"""
+
+
+if _INTERPRETED:  # the same in Python, for coverage and for stepping through a kernel
+
+    def wide_vectors() -> None:
+        """Do nothing: there is no code to be shaped."""
+
+    def lowest_one(word: Any) -> Any:
+        """Position of the lowest bit that is set in a uint64; 64 where none is."""
+        bits = int(word)
+        return np.uint64((bits & -bits).bit_length() - 1 if bits else 64)
+
+    def count_ones(word: Any) -> Any:
+        """Number of bits that are set in a uint64."""
+        return np.uint64(int(word).bit_count())

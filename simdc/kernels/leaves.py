@@ -3,114 +3,171 @@
 Lanes are draws: whatever belongs to a person is a scalar here, and no sum crosses lanes. So each
 draw's total is formed in the order of the people, in float64, whatever the strip length, the
 vector width, the blocks or the threads.
+
+Arrays are passed whole with the number of a row, because slicing one counts a reference.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from simdc.kernels.jit import leaf, wide_vectors
+from simdc.kernels import table
+from simdc.kernels.jit import (
+    count_ones,
+    inlined,
+    lanes_at_least,
+    leaf,
+    lowest_one,
+    wide_vectors,
+)
 from simdc.kernels.philox import philox4x32
 
-# Table layout: the exponent and the top 6 mantissa bits of the word as a float32 are the index.
-_INDEX_SHIFT = np.uint32(23 - 6)
-_S32 = np.uint64(32)
-# The same for the tail in float64, counted from the cell of 1.0.
-_TAIL_SHIFT = np.uint64(52 - 6)
-_TAIL_BASE = np.uint64(1023 << 6)
+_BODY_SHIFT = np.uint32(table.BODY_SHIFT)
+_TAIL_SHIFT = np.uint64(table.TAIL_SHIFT)
+_TAIL_BASE = np.int64(table.TAIL_BASE)
+_REFINED_BELOW = np.uint32(table.REFINED_BELOW)
+_REFINEMENT = np.uint64(1)  # plane of the refinement words
 
-TAIL_WORDS = np.uint32(1 << 16)  # words below this are looked up in the tail table
-INFINITY_BITS = np.uint32(0x7F800000)  # what the body table holds for those words
+_ONE = np.uint64(1)
+_TWO = np.uint64(2)
+_THREE = np.uint64(3)
+_S6 = np.uint64(6)
+_S8 = np.uint64(8)
+_S32 = np.uint64(32)
 
 
 @leaf
-def costs(cost, words, body, scale):
-    """Cost of one person in each draw, and the largest of them.
+def costs(cost, words, row, body, scale):
+    """Cost of one person in each draw.
 
     Parameters
     ----------
-    cost : float32 array of shape (lane,)
-        Filled; infinite where the word belongs to the tail table.
-    words : uint32 array of shape (lane,)
+    cost : float32 array of shape (row, lane)
+        Its row is filled, US dollars; not finite where the word belongs to the tail table.
+    words : uint32 array of shape (row, lane)
         Random words.
+    row : uint64
+        The person's row in both.
     body : uint64 array
         Cells of the quantile table: intercept in the low half, slope in the high half, float32.
     scale : float32
-        Expected cost of the person in US dollars.
-
-    Returns
-    -------
-    uint32
-        Bits of the largest cost: costs are not negative, so bits order as the numbers do, and an
-        integer maximum vectorises where a float one does not.
+        Expected cost of the person, US dollars.
     """
     wide_vectors()
-    highest = np.uint32(0)
-    for j in range(cost.shape[0]):
-        x = np.float32(words[j])
-        cell = body[np.float32(x).view(np.uint32) >> _INDEX_SHIFT]
+    for j in range(cost.shape[1]):
+        x = np.float32(words[row, j])
+        cell = body[np.float32(x).view(np.uint32) >> _BODY_SHIFT]
         intercept = np.uint32(cell).view(np.float32)
         slope = np.uint32(cell >> _S32).view(np.float32)
-        value = scale * (intercept + slope * x)
-        cost[j] = value
-        bits = np.float32(value).view(np.uint32)
-        highest = bits if bits > highest else highest
-    return highest
+        cost[row, j] = scale * (intercept + slope * x)
 
 
 @leaf
-def refine(cost, words, tail, scale, first_draw, stream, group, member, k0, k1):
-    """Look the rare small words up again at 64-bit resolution.
+def mark_costly(marked, cost, threshold):
+    """Mark the draws in which a person's cost reaches a threshold.
 
     Parameters
     ----------
-    cost, words
-        As for `costs`; the infinite costs are replaced.
-    tail : float64 array of shape (cell, 2)
-        Intercept and slope of the tail table.
-    first_draw, stream, group, member, k0, k1 : uint64
-        Address of the person; the refinement word is on plane 1.
+    marked : uint64 array of shape (2 * row,)
+        Filled with one bit per draw, in two words of 64 for each row.
+    cost : float32 array of shape (row, 128)
+    threshold : uint32 array of shape (row,)
+        Bits of a float32 in US dollars. Costs that are not finite reach every threshold.
 
     Returns
     -------
-    uint32
-        Bits of the largest cost.
+    pending : uint64
+        One bit for each word of `marked` that is not zero.
+    count : uint64
+        Marks in all.
     """
-    highest = np.uint32(0)
-    for j in range(cost.shape[0]):
-        if words[j] < TAIL_WORDS:
-            draw = first_draw + np.uint64(j)
-            c0, c1, c2, c3 = philox4x32(
-                draw, stream, group, np.uint64(1) | ((draw >> _S32) << np.uint64(8)), k0, k1
-            )
-            fine = c0 if member == 0 else c1 if member == 1 else c2 if member == 2 else c3
-            x = np.float64(np.uint64(words[j]) << _S32 | np.uint64(np.uint32(fine)))
-            cell = np.int64(np.float64(x).view(np.uint64) >> _TAIL_SHIFT) - np.int64(_TAIL_BASE)
-            cell = max(cell, 0)
-            cost[j] = np.float32(scale * (tail[cell, 0] + tail[cell, 1] * x))
-        bits = np.float32(cost[j]).view(np.uint32)
-        highest = bits if bits > highest else highest
-    return highest
+    wide_vectors()
+    pending = np.uint64(0)
+    count = np.uint64(0)
+    for w in range(np.uint64(marked.shape[0])):
+        row = w >> _ONE
+        lanes = lanes_at_least(cost, row, (w & _ONE) << _S6, threshold[row])
+        marked[w] = lanes
+        count += count_ones(lanes)
+        pending |= np.uint64(lanes != 0) << w
+    return pending, count
+
+
+@inlined
+def _refined(word, scale, tail, draw, stream, person, k0, k1):
+    """Cost of one person in one draw, looked up again at 64-bit resolution."""
+    plane = _REFINEMENT | ((draw >> _S32) << _S8)
+    w0, w1, w2, w3 = philox4x32(draw, stream, person >> _TWO, plane, k0, k1)
+    member = person & _THREE
+    fine = w0 if member == 0 else w1 if member == 1 else w2 if member == 2 else w3
+    x = np.float64(np.uint64(word) << _S32 | np.uint64(np.uint32(fine)))
+    cell = max(np.int64(np.float64(x).view(np.uint64) >> _TAIL_SHIFT) - _TAIL_BASE, 0)
+    return np.float32(scale * (tail[cell, 0] + tail[cell, 1] * x))
 
 
 @leaf
-def add_costs(total, cost):
-    """Add the costs of a group of four people to each draw's total.
+def add_marked_excess(
+    total,
+    points,
+    cost,
+    marked,
+    pending,
+    words,
+    tail,
+    scale,
+    attachment,
+    inverse_factor,
+    first_draw,
+    stream,
+    first_person,
+    k0,
+    k1,
+):
+    """Refine the marked costs that need it, and add what exceeds each attachment point.
+
+    Marks are few and their number is no more predictable than a coin, so they are taken off one
+    by one in a single loop: a loop for each person would stumble at every end.
 
     Parameters
     ----------
-    total : float64 array of shape (lane,)
-    cost : float32 array of shape (4, lane)
+    total : float64 array of shape (attachment, lane)
+        Sums of cost above each attachment point, US dollars over the draw's cost factor.
+    points : uint64
+        Attachment points to add to; none where only refinement is wanted.
+    cost, words : arrays of shape (row, lane)
+        As for `costs`; costs that belong to the tail table are replaced.
+    marked, pending
+        From `mark_costly`; the marks are used up.
+    tail : float64 array of shape (cell, 2)
+        Intercept and slope of the tail table.
+    scale : float32 array of shape (person,)
+    attachment : float64 array of shape (person, attachment)
+    inverse_factor : float64 array of shape (lane,)
+        As for `add_excess`.
+    first_draw, stream, first_person, k0, k1 : uint64
+        Address of lane 0 and row 0, and the key.
     """
-    wide_vectors()
-    for j in range(total.shape[0]):
-        total[j] += (np.float64(cost[0, j]) + np.float64(cost[1, j])) + (
-            np.float64(cost[2, j]) + np.float64(cost[3, j])
-        )
+    while pending != 0:
+        w = lowest_one(pending)
+        lanes = marked[w]
+        row = w >> _ONE
+        j = ((w & _ONE) << _S6) + lowest_one(lanes)
+        lanes &= lanes - _ONE
+        marked[w] = lanes
+        pending &= ~(np.uint64(lanes == 0) << w)
+
+        person = first_person + row
+        if words[row, j] < _REFINED_BELOW:
+            cost[row, j] = _refined(
+                words[row, j], scale[person], tail, first_draw + j, stream, person, k0, k1
+            )
+        for point in range(points):
+            excess = np.float64(cost[row, j]) - attachment[person, point] * inverse_factor[j]
+            total[point, j] += excess if excess > 0.0 else 0.0
 
 
 @leaf
-def add_excess(total, cost, attachment, inverse_factor):
+def add_excess(total, point, cost, row, attachment, inverse_factor):
     """Add one person's cost above an attachment point to each draw's total.
 
     The systemic factor f acts on the cost before the attachment point A sees it:
@@ -118,14 +175,34 @@ def add_excess(total, cost, attachment, inverse_factor):
 
     Parameters
     ----------
-    total : float64 array of shape (lane,)
-    cost : float32 array of shape (lane,)
+    total : float64 array of shape (attachment, lane)
+    point, row : uint64
+        The attachment point's row in `total` and the person's in `cost`.
+    cost : float32 array of shape (row, lane)
     attachment : float64
         US dollars.
     inverse_factor : float64 array of shape (lane,)
         One over the draw's cost factor.
     """
     wide_vectors()
+    for j in range(total.shape[1]):
+        excess = np.float64(cost[row, j]) - attachment * inverse_factor[j]
+        total[point, j] += excess if excess > 0.0 else 0.0
+
+
+@leaf
+def add_costs(total, cost, row):
+    """Add the costs of a group of four people to each draw's total.
+
+    Parameters
+    ----------
+    total : float64 array of shape (lane,)
+    cost : float32 array of shape (row, lane)
+    row : uint64
+        The first of the four.
+    """
+    wide_vectors()
     for j in range(total.shape[0]):
-        excess = np.float64(cost[j]) - attachment * inverse_factor[j]
-        total[j] += excess if excess > 0.0 else 0.0
+        total[j] += (np.float64(cost[row, j]) + np.float64(cost[row + _ONE, j])) + (
+            np.float64(cost[row + _TWO, j]) + np.float64(cost[row + _THREE, j])
+        )

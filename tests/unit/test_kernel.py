@@ -7,19 +7,11 @@ import hashlib
 import numpy as np
 import pytest
 
-from simdc.kernels.leaves import TAIL_WORDS
 from simdc.kernels.philox import key_words, philox_words
 from simdc.kernels.strip import segment_sums
+from simdc.kernels.table import BODY_CELLS, BODY_SHIFT, REFINED_BELOW, TAIL_CELLS
 from simdc.severity import gamma, generalised_gamma
-from simdc.severity_table import (
-    BODY_CELLS,
-    BODY_SHIFT,
-    REFINED_BELOW,
-    TAIL_CELLS,
-    QuantileTable,
-    lookup,
-    quantile_table,
-)
+from simdc.severity_table import QuantileTable, lookup, quantile_table
 
 SEED, STREAM = 20_220_101, 0x01ABCDEF
 
@@ -88,7 +80,7 @@ def test_the_rare_small_words_are_refined():
     attachment = np.full((64, 1), 1e9)
     factor = np.ones(20_000)
     words = np.concatenate([philox_words(SEED, 0, 20_000, STREAM, g, 0).ravel() for g in range(16)])
-    assert (words < TAIL_WORDS).sum() > 5
+    assert (words < REFINED_BELOW).sum() > 5
     cost, excess = kernel(table, scale, attachment, factor)
     assert np.isfinite(cost).all()
     assert np.isfinite(excess).all()
@@ -112,6 +104,24 @@ def test_skipping_changes_no_bit(case):
     table, scale, _, factor = case
     cost, excess = kernel(table, scale, np.zeros((len(scale), 1)), factor)
     np.testing.assert_allclose(excess[0], cost, rtol=1e-12)
+
+
+def test_costs_taken_singly_and_by_whole_strips_give_the_same_bits(case):
+    """A further attachment point that nearly every cost exceeds sends all of them by strips."""
+    table, scale, attachment, factor = case
+    cost, excess = kernel(table, scale, attachment, factor)
+    low = np.column_stack([attachment, np.full(len(scale), 100.0)])
+    same_cost, more = kernel(table, scale, low, factor)
+    assert cost.tobytes() == same_cost.tobytes()
+    assert excess.tobytes() == more[:-1].tobytes()
+
+
+@pytest.mark.parametrize("zero", [0.0, -0.0])
+def test_an_attachment_point_of_zero_counts_every_cost(case, zero):
+    table, scale, _, factor = case
+    _, excess = kernel(table, scale, np.full((len(scale), 1), zero), factor)
+    _, expected = twin(table, scale, np.zeros((len(scale), 1)), factor)
+    np.testing.assert_allclose(excess, expected, rtol=2e-7)
 
 
 def test_people_after_one_another_do_not_change_those_before(case):

@@ -6,6 +6,14 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
+from simdc.kernels.table import (
+    BODY_CELLS,
+    BODY_SHIFT,
+    REFINED_BELOW,
+    TAIL_BASE,
+    TAIL_CELLS,
+    TAIL_SHIFT,
+)
 from simdc.severity import (
     Severity,
     empirical,
@@ -16,12 +24,6 @@ from simdc.severity import (
     weibull,
 )
 from simdc.severity_table import (
-    BODY_CELLS,
-    BODY_SHIFT,
-    REFINED_BELOW,
-    TAIL_BASE,
-    TAIL_CELLS,
-    TAIL_SHIFT,
     QuantileTable,
     body_edges,
     lookup,

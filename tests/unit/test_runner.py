@@ -1,0 +1,62 @@
+"""What a run is foretold to take."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from simdc.cli.main import _status
+from simdc.runner import forecast
+from simdc.scenario import load_scenario
+
+SCENARIO = Path(__file__).parents[2] / "scenarios" / "standard-professional.toml"
+
+
+@pytest.fixture(scope="module")
+def loaded():
+    return load_scenario(SCENARIO)
+
+
+def test_more_of_anything_takes_more(loaded):
+    little = forecast(loaded, draws=1_000, threads=1)
+    much = forecast(loaded, draws=1_000_000, threads=1)
+    assert much.memory_bytes > little.memory_bytes
+    assert much.disk_bytes > little.disk_bytes
+    assert much.seconds > forecast(loaded, draws=1_000_000, threads=4).seconds
+    assert (little.tracks, little.beneficiaries) == (6, 9_543)
+
+
+def test_the_dry_run_runs_nothing(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert _status(["run", str(SCENARIO), "--dry-run", "--json", "--threads", "2"]) == 0
+    foretold = json.loads(capsys.readouterr().out)
+    assert foretold["threads"] == 2
+    assert foretold["draws"] == 10_000
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(
+    sys.platform != "linux", reason="the unit of ru_maxrss and the base are Linux's"
+)
+@pytest.mark.parametrize("draws", [500, 200_000])
+def test_memory_and_disk_are_within_a_fifth(loaded, tmp_path, draws):
+    output = tmp_path / "result.nc"
+    code = (
+        "import os, resource, sys\n"
+        "from simdc.cli.main import _status\n"
+        "with open(os.devnull, 'w') as sys.stdout:\n"
+        "    assert _status(sys.argv[1:]) == 0\n"
+        "sys.stderr.write(str(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss))\n"
+    )
+    run = ("run", str(SCENARIO), "--draws", str(draws), "-o", str(output), "--quiet")
+    told = subprocess.run(
+        [sys.executable, "-c", code, *run], capture_output=True, text=True, timeout=300
+    )
+    assert told.returncode == 0, told.stderr
+    foretold = forecast(loaded, draws=draws, threads=1)
+    assert int(told.stderr) * 1024 == pytest.approx(foretold.memory_bytes, rel=0.20)
+    assert output.stat().st_size == pytest.approx(foretold.disk_bytes, rel=0.20)
