@@ -23,18 +23,32 @@ from simdc.kernels.ready import warm_up
 from simdc.kernels.strip import LANES, segment_sums
 from simdc.outcome import Simulation, TrackOutcome
 from simdc.population import SegmentArrays
-from simdc.prepare import prepare
+from simdc.prepare import Prepared, prepare
 from simdc.scenario.models import Scenario, StopLoss
+from simdc.settlement.statement import Statement
+from simdc.settlement.steps import Amount
 from simdc.severity_table import QuantileTable, quantile_table
 from simdc.stop_loss import AttachmentPoint, attachment_points, payout
 from simdc.sums import CostDraws, payout_key
 
-__all__ = ["BLOCK", "KEPT_LINES", "SegmentPlan", "draw_costs", "simulate"]
+__all__ = [
+    "BLOCK",
+    "KEPT_LINES",
+    "PROVISIONAL_LINE",
+    "SegmentPlan",
+    "cost_factors",
+    "distinct_designs",
+    "draw_costs",
+    "settle_track",
+    "settle_tracks",
+    "simulate",
+]
 
 Array = NDArray[np.float64]
 
 BLOCK = 8 * LANES  # draws per block of work: a fraction of a second
 _SETTLED_AT_ONCE = 1 << 16  # draws per settlement, so that intermediate lines stay small
+_DRAWN_AT_ONCE = 1 << 13  # draws of the drivers per block of work
 _PADDING = 16  # people per call of the generator
 
 _SEVERITY = 1  # tag of severity streams
@@ -49,6 +63,9 @@ KEPT_LINES = (
     "cash_due",
 )
 """Statement lines kept for every draw."""
+
+PROVISIONAL_LINE = "provisional_settlement"
+"""Kept too where any contract is settled provisionally: what changes hands then."""
 
 
 @dataclass(frozen=True)
@@ -77,8 +94,16 @@ class SegmentPlan:
     table: QuantileTable
 
     @classmethod
-    def of(cls, segment: SegmentArrays, designs: tuple[StopLoss, ...]) -> SegmentPlan:
-        """Lay a segment out for the kernel, with the attachment points of all designs."""
+    def of(
+        cls,
+        segment: SegmentArrays,
+        designs: tuple[StopLoss, ...],
+        table: QuantileTable | None = None,
+    ) -> SegmentPlan:
+        """Lay a segment out for the kernel, with the attachment points of all designs.
+
+        The table of the segment's severity may be given, where many segments share one.
+        """
         points = attachment_points(designs, segment)
         people = segment.beneficiaries
         padded = -(-people // _PADDING) * _PADDING
@@ -93,7 +118,7 @@ class SegmentPlan:
             points,
             scale,
             attachment,
-            quantile_table(segment.severity),
+            quantile_table(segment.severity) if table is None else table,
         )
 
 
@@ -108,7 +133,8 @@ class _Clock:
         self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - started
 
 
-def _distinct_designs(contracts: Iterable[Contract]) -> tuple[StopLoss, ...]:
+def distinct_designs(contracts: Iterable[Contract]) -> tuple[StopLoss, ...]:
+    """Designs that the kernel has to know, each once however many contracts share it."""
     seen: dict[tuple[object, ...], StopLoss] = {}
     for contract in contracts:
         for design in contract.designs:
@@ -169,20 +195,76 @@ def draw_costs(
     return CostDraws(cost, paid, designs)
 
 
-def _settle_track(
-    contract: Contract, costs: CostDraws, drivers: ResolvedDrivers, values: Mapping[str, Array]
+def _draw_drivers(
+    drivers: ResolvedDrivers, seed: int, first_draw: int, draws: int, threads: int
 ) -> dict[str, Array]:
+    """Values of every driver in every draw, as `ResolvedDrivers.draw` gives them."""
+    values = {name: np.empty(draws) for name in drivers.names}
+
+    def block(start: int, stop: int) -> None:
+        for name, drawn in drivers.draw(seed, first_draw + start, stop - start).items():
+            values[name][start:stop] = drawn
+
+    run_blocks(block, draws, block_size=_DRAWN_AT_ONCE, threads=threads)
+    return values
+
+
+def cost_factors(
+    drivers: ResolvedDrivers, values: Mapping[str, Array], segments: Iterable[SegmentArrays]
+) -> dict[str, Array]:
+    """Systemic cost factor of each category of the segments, shape (draw,)."""
+    categories = {segment.category for segment in segments}
+    return {category: drivers.cost_factor(values, category) for category in categories}
+
+
+def settle_track(
+    contract: Contract,
+    costs: CostDraws,
+    drivers: ResolvedDrivers,
+    values: Mapping[str, Array],
+    lines: Sequence[str] = KEPT_LINES,
+) -> dict[str, Array]:
+    """Lines of one track's statement in every draw, each of shape (draw,)."""
     draws = costs.cost.shape[1]
-    kept = {line: np.empty(draws) for line in KEPT_LINES}
+    kept = {line: np.empty(draws) for line in lines}
     for start, stop in blocks(draws, _SETTLED_AT_ONCE):
         part = slice(start, stop)
         here = {name: value[part] for name, value in values.items()}
         statement = contract.settle(costs.part(part), drivers, here)
-        for line in KEPT_LINES:
-            # Programs that adjust nothing after the final benchmark have one line for both.
-            known = line if line in statement else "settlement_benchmark"
-            kept[line][part] = statement[known]
+        for line in lines:
+            kept[line][part] = _amount(statement, line)
     return kept
+
+
+def settle_tracks(
+    contracts: Sequence[Contract],
+    costs: CostDraws,
+    drivers: ResolvedDrivers,
+    values: Mapping[str, Array],
+) -> tuple[TrackOutcome, ...]:
+    """Every track settled on the same draws, with the lines that are kept of each."""
+    provisional = any(contract.settles_provisionally for contract in contracts)
+    lines = (*KEPT_LINES, PROVISIONAL_LINE) if provisional else KEPT_LINES
+    return tuple(
+        TrackOutcome(
+            name=contract.track.name,
+            program=contract.track.program,
+            option=contract.track.option,
+            rules=contract.rules,
+            draws=settle_track(contract, costs, drivers, values, lines),
+            fixed=contract.fixed,
+            required_guarantee=contract.required_guarantee,
+            guarantee_basis=contract.guarantee_basis,
+        )
+        for contract in contracts
+    )
+
+
+def _amount(statement: Statement, line: str) -> Amount:
+    if line == PROVISIONAL_LINE:
+        return statement.reduction("provisional_settlement_netted")
+    # Programs that adjust nothing after the final benchmark have one line for both.
+    return statement[line if line in statement else "settlement_benchmark"]
 
 
 def simulate(
@@ -195,6 +277,7 @@ def simulate(
     threads: int | None = None,
     block_size: int = BLOCK,
     progress: Callable[[int], None] = lambda done: None,
+    prepared: Prepared | None = None,
 ) -> Simulation:
     """Settle every track of a scenario on the same draws.
 
@@ -212,6 +295,8 @@ def simulate(
         `block_size`.
     progress : callable, optional
         Told the number of draws simulated so far.
+    prepared : Prepared, optional
+        What `prepare` makes of the scenario, where it is at hand.
 
     Returns
     -------
@@ -228,18 +313,15 @@ def simulate(
     clock = _Clock()
 
     with clock.phase("prepare"):
-        prepared = prepare(scenario, base_dir)
+        prepared = prepare(scenario, base_dir) if prepared is None else prepared
         drivers, segments = prepared.drivers, prepared.population.segments
-        designs = _distinct_designs(prepared.contracts)
+        designs = distinct_designs(prepared.contracts)
         plans = tuple(SegmentPlan.of(segment, designs) for segment in segments)
     with clock.phase("compile"):
         warm_up()
     with clock.phase("drivers"):
-        values = drivers.draw(seed, first_draw, draws)
-        factor = {
-            category: drivers.cost_factor(values, category)
-            for category in {segment.category for segment in segments}
-        }
+        values = _draw_drivers(drivers, seed, first_draw, draws, threads)
+        factor = cost_factors(drivers, values, segments)
     with clock.phase("kernel"):
         costs = draw_costs(
             plans,
@@ -253,19 +335,7 @@ def simulate(
             progress=progress,
         )
     with clock.phase("settle"):
-        tracks = tuple(
-            TrackOutcome(
-                name=contract.track.name,
-                program=contract.track.program,
-                option=contract.track.option,
-                rules=contract.rules,
-                draws=_settle_track(contract, costs, drivers, values),
-                fixed=contract.fixed,
-                required_guarantee=contract.required_guarantee,
-                guarantee_basis=contract.guarantee_basis,
-            )
-            for contract in prepared.contracts
-        )
+        tracks = settle_tracks(prepared.contracts, costs, drivers, values)
     return Simulation(
         first_draw=first_draw,
         draws=draws,

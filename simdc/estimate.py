@@ -14,13 +14,13 @@ from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import betaincinv, ndtri, stdtrit
-from scipy.stats import binom
+from scipy.special import bdtr, bdtrik, betaincinv, ndtri, stdtrit
 
 from simdc.errors import InputError, SimdcError
 
 __all__ = [
     "CONFIDENCE",
+    "MOMENT_DRAWS",
     "UNSUPPORTED",
     "Estimate",
     "UnsupportedEstimate",
@@ -28,6 +28,7 @@ __all__ = [
     "expected_excess",
     "mean",
     "mean_excess",
+    "normal_limits",
     "probability",
     "quantile",
     "standard_deviation",
@@ -38,6 +39,11 @@ Array: TypeAlias = NDArray[np.float64]
 
 CONFIDENCE = 0.95
 """Confidence of limits unless another is asked for."""
+
+MOMENT_DRAWS = 30
+"""Fewest draws from which a mean or a standard deviation is reported. Their errors are estimated
+from the same draws, and from a handful of them they mean nothing: two draws always give a standard
+deviation an error of zero."""
 
 _TAIL_DRAWS = 10  # fewest draws beyond a level from which an average beyond it is reported
 
@@ -132,13 +138,10 @@ def mean(sample: ArrayLike, *, confidence: float = CONFIDENCE) -> Estimate:
     Raises
     ------
     UnsupportedEstimate
-        With fewer than two draws.
+        With fewer than `MOMENT_DRAWS`.
     """
-    values = _at_least(2, "a mean with its error", _finite(sample))
-    value = float(values.mean())
-    error = float(values.std(ddof=1)) / math.sqrt(values.size)
-    width = float(stdtrit(values.size - 1, 1.0 - _outside(confidence))) * error
-    return Estimate(value, value - width, value + width, error)
+    values = _at_least(MOMENT_DRAWS, "a mean with its error", _finite(sample))
+    return _mean_of(values, confidence)
 
 
 def standard_deviation(sample: ArrayLike, *, confidence: float = CONFIDENCE) -> Estimate:
@@ -147,15 +150,15 @@ def standard_deviation(sample: ArrayLike, *, confidence: float = CONFIDENCE) -> 
     Raises
     ------
     UnsupportedEstimate
-        With fewer than two draws.
+        With fewer than `MOMENT_DRAWS`.
     """
-    values = _at_least(2, "a standard deviation", _finite(sample))
+    values = _at_least(MOMENT_DRAWS, "a standard deviation", _finite(sample))
     squares = (values - values.mean()) ** 2
     value = math.sqrt(float(squares.sum()) / (values.size - 1))
     if value == 0.0:
         return Estimate(0.0, 0.0, 0.0, 0.0)
     error = float(squares.std()) / (2.0 * value * math.sqrt(values.size))
-    return _normal(value, error, confidence, floor=0.0)
+    return normal_limits(value, error, confidence, floor=0.0)
 
 
 def probability(count: int, n: int, *, confidence: float = CONFIDENCE) -> Estimate:
@@ -200,7 +203,7 @@ def tail_mean(
     edge = float((values if is_sorted else np.partition(values, rank))[rank])
     beyond = np.maximum(values - edge, 0.0) / (1.0 - p)
     error = float(beyond.std(ddof=1)) / math.sqrt(values.size)
-    return _normal(edge + float(beyond.mean()), error, confidence, floor=edge)
+    return normal_limits(edge + float(beyond.mean()), error, confidence, floor=edge)
 
 
 def expected_excess(
@@ -214,14 +217,14 @@ def expected_excess(
     Raises
     ------
     UnsupportedEstimate
-        With fewer than two draws.
+        With fewer than `MOMENT_DRAWS`.
     """
-    values = _at_least(2, "an expected excess", _finite(sample))
+    values = _at_least(MOMENT_DRAWS, "an expected excess", _finite(sample))
     excess = np.maximum(values - threshold, 0.0)
     if not excess.any():
         return Estimate(0.0, 0.0, math.nan, math.nan)
     error = float(excess.std(ddof=1)) / math.sqrt(excess.size)
-    return _normal(float(excess.mean()), error, confidence, floor=0.0)
+    return normal_limits(float(excess.mean()), error, confidence, floor=0.0)
 
 
 def mean_excess(sample: ArrayLike, threshold: float, *, confidence: float = CONFIDENCE) -> Estimate:
@@ -230,13 +233,21 @@ def mean_excess(sample: ArrayLike, threshold: float, *, confidence: float = CONF
     Raises
     ------
     UnsupportedEstimate
-        When fewer than two draws exceed the threshold.
+        When fewer than ten draws exceed the threshold.
     """
     values = _finite(sample)
     excess = values[values > threshold] - threshold
-    if excess.size < 2:
+    if excess.size < _TAIL_DRAWS:
         raise UnsupportedEstimate(f"the average excess over {threshold:,.0f}", values.size, None)
-    return mean(excess, confidence=confidence)
+    return _mean_of(excess, confidence)
+
+
+def normal_limits(
+    value: float, error: float, confidence: float = CONFIDENCE, *, floor: float = -math.inf
+) -> Estimate:
+    """An estimate whose error is normal; its low limit is never below the floor."""
+    width = _normal_width(confidence) * error
+    return Estimate(value, max(value - width, floor), value + width, error)
 
 
 def _finite(sample: ArrayLike) -> Array:
@@ -250,6 +261,13 @@ def _finite(sample: ArrayLike) -> Array:
             "input so large that a cost overflows."
         )
     return values
+
+
+def _mean_of(values: Array, confidence: float) -> Estimate:
+    value = float(values.mean())
+    error = float(values.std(ddof=1)) / math.sqrt(values.size)
+    width = float(stdtrit(values.size - 1, 1.0 - _outside(confidence))) * error
+    return Estimate(value, value - width, value + width, error)
 
 
 def _at_least(needed: int, what: str, values: Array) -> Array:
@@ -275,11 +293,6 @@ def _normal_width(confidence: float) -> float:
     return float(ndtri(1.0 - _outside(confidence)))
 
 
-def _normal(value: float, error: float, confidence: float, *, floor: float) -> Estimate:
-    width = _normal_width(confidence) * error
-    return Estimate(value, max(value - width, floor), value + width, error)
-
-
 def _rank(n: int, p: float) -> int:
     """Place, from 0, of the quantile among `n` draws in rising order.
 
@@ -296,6 +309,15 @@ def _ranks(n: int, p: float, confidence: float) -> tuple[int, int, int]:
     it with probability P(B <= k), and below it with probability P(B > k).
     """
     outside = _outside(confidence)
-    low = int(binom.ppf(outside, n, p)) - 1
-    high = int(binom.ppf(1.0 - outside, n, p))
+    low = _binomial_quantile(outside, n, p) - 1
+    high = _binomial_quantile(1.0 - outside, n, p)
     return max(low, 0), _rank(n, p), min(high, n - 1)
+
+
+def _binomial_quantile(probability: float, n: int, p: float) -> int:
+    """Least k with P(B <= k) of at least a probability, for B binomial with n and p.
+
+    As in ``scipy.stats``, whose import alone would take longer than a small run.
+    """
+    k = max(math.ceil(bdtrik(probability, n, p)), 0)
+    return k - 1 if k > 0 and bdtr(k - 1, n, p) >= probability else k

@@ -7,6 +7,12 @@ values                                -> cost factors, trend ratios, quality, co
 
 from simdc.drivers.copula import check_correlation
 from simdc.drivers.resolve import resolve_drivers
-from simdc.drivers.resolved import DRIVER_NAMES, ResolvedDrivers
+from simdc.drivers.resolved import COST_DRIVERS, DRIVER_NAMES, ResolvedDrivers
 
-__all__ = ["DRIVER_NAMES", "ResolvedDrivers", "check_correlation", "resolve_drivers"]
+__all__ = [
+    "COST_DRIVERS",
+    "DRIVER_NAMES",
+    "ResolvedDrivers",
+    "check_correlation",
+    "resolve_drivers",
+]

@@ -15,7 +15,7 @@ from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import betaincinv, ndtr, stdtrit
+from scipy.special import betaincinv, ndtr, ndtri, stdtrit
 
 from simdc.drivers.quadrature import Rule, normal_rule
 
@@ -26,6 +26,7 @@ __all__ = [
     "Law",
     "LognormalLaw",
     "NormalLaw",
+    "Spiked",
     "Steps",
     "StudentTLaw",
     "TriangularLaw",
@@ -241,6 +242,30 @@ class Clipped(Law):
         """The law's values, clipped."""
         values = self.law.at(score)
         return np.clip(values, self.low, self.high, out=values)
+
+
+@dataclass(frozen=True)
+class Spiked(Law):
+    """A law whose highest value has a probability of its own, on top of the rest."""
+
+    has_steps = True
+    bounded = True
+
+    law: Law
+    spike: float
+    high: float
+
+    def at(self, score: Array) -> Array:
+        """The rest of the law below the spike, which takes the highest scores."""
+        probability = ndtr(score) / (1.0 - self.spike)
+        values = self.law.at(ndtri(np.minimum(probability, 1.0)))
+        values[probability >= 1.0] = self.high
+        return values
+
+    def rule(self) -> Rule:
+        """The rest of the law, and the spike."""
+        values, weights = self.law.rule()
+        return np.append(values, self.high), np.append((1.0 - self.spike) * weights, self.spike)
 
 
 def deviation_rule(law: Law) -> Rule:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
-__all__ = ["Rule", "add_rules", "gauss_rule", "normal_rule", "score_rule"]
+__all__ = ["Rule", "add_rules", "gauss_rule", "inner", "normal_rule", "score_rule"]
 
 Array = NDArray[np.float64]
 Rule = tuple[Array, Array]
@@ -20,6 +20,7 @@ _REACH = 9.5  # standard deviations; a normal law has 2e-21 beyond
 _PANEL_POINTS = 16
 _HERMITE_POINTS = 40
 _LATTICE_POINTS = 1 << 16
+_SHORT = 8192  # a vector that BLAS leaves in one piece
 
 
 @functools.cache
@@ -68,6 +69,16 @@ def score_rule(dimensions: int, *, smooth: bool) -> tuple[Array, Array]:
     return ndtri(uniform), np.full(_LATTICE_POINTS, 1.0 / _LATTICE_POINTS)
 
 
+def inner(first: Array, second: Array) -> float:
+    """Inner product of two vectors, the same to the bit however many threads BLAS may use.
+
+    BLAS cuts long vectors up among its threads, which also makes it slow where others compute.
+    """
+    if first.size <= _SHORT:
+        return float(first @ second)
+    return float(np.einsum("i,i->", first, second))
+
+
 def gauss_rule(rule: Rule, points: int) -> Rule:
     """The rule of few points that integrates every polynomial up to degree 2 points - 1 alike.
 
@@ -83,8 +94,8 @@ def gauss_rule(rule: Rule, points: int) -> Rule:
     """
     values, weights = rule
     weights = weights / weights.sum()
-    mean = float(weights @ values)
-    sd = float(np.sqrt(weights @ (values - mean) ** 2))
+    mean = inner(weights, values)
+    sd = float(np.sqrt(inner(weights, (values - mean) ** 2)))
     if sd <= 1e-15 * max(1.0, abs(mean)):
         return np.array([mean]), np.ones(1)
 
@@ -94,11 +105,11 @@ def gauss_rule(rule: Rule, points: int) -> Rule:
     off_diagonal: list[float] = []
     while True:
         image = standard * basis[-1]
-        diagonal.append(float(basis[-1] @ image))
+        diagonal.append(inner(basis[-1], image))
         for _ in range(2):  # once more, against rounding
             for vector in basis:
-                image -= (vector @ image) * vector
-        length = float(np.sqrt(image @ image))
+                image -= inner(vector, image) * vector
+        length = float(np.sqrt(inner(image, image)))
         if len(basis) == points or length < 1e-10:
             break
         off_diagonal.append(length)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,10 +15,15 @@ from numpy.typing import NDArray
 from simdc.drivers.copula import check_correlation
 from simdc.drivers.defaults import (
     Default,
+    default_ci_sep_missed,
+    default_coding_factor,
     default_completion,
+    default_early_exit,
     default_entity_effect,
     default_national_trend,
+    default_pandemic,
     default_quality_score,
+    default_reference_population_drift,
     default_regional_trend,
 )
 from simdc.drivers.laws import (
@@ -27,6 +33,7 @@ from simdc.drivers.laws import (
     Law,
     LognormalLaw,
     NormalLaw,
+    Spiked,
     Steps,
     StudentTLaw,
     TriangularLaw,
@@ -47,6 +54,17 @@ _ENDS = np.array([-10.0, 0.0, 10.0])  # scores: beyond any that can be drawn, an
 _TAILS = np.array([-6.0, 0.0, 6.0])  # once in a billion draws either way, and the median
 _MEDIAN_DEVIATION = 0.5
 _EXTREME_DEVIATION = 5.0
+
+_RATIOS = {
+    "completion": "completion is completed claims over claims as settled",
+    "reference_population_drift": "the drift is a mean score over the projected one",
+    "coding_factor": "the factor is the final one over the one in the benchmark",
+    "health_equity_months": "the driver is months over those in the benchmark",
+}
+_EVENTS = {
+    "ci_sep_missed": "CI/SEP is missed",
+    "early_exit": "the entity leaves early",
+}
 
 
 def resolve_drivers(
@@ -93,11 +111,20 @@ def resolve_drivers(
 
     year = entity.performance_year
     defaults: dict[str, Callable[[], Default]] = {
-        "national_trend": lambda: default_national_trend("national_trend", year),
-        "national_trend_esrd": lambda: default_national_trend("national_trend_esrd", year),
+        **{
+            trend: partial(default_national_trend, trend, year, pandemic="pandemic" in given)
+            for trend in ("national_trend", "national_trend_esrd")
+        },
+        "pandemic": lambda: default_pandemic(year),
         "regional_trend": lambda: default_regional_trend(year),
-        "quality_score": lambda: default_quality_score(entity.type, year),
+        "quality_score": lambda: default_quality_score(
+            entity.type, year, before_ci_sep="ci_sep_missed" in given
+        ),
         "completion": default_completion,
+        "ci_sep_missed": lambda: default_ci_sep_missed(year),
+        "reference_population_drift": lambda: default_reference_population_drift(year),
+        "coding_factor": lambda: default_coding_factor(year),
+        "early_exit": lambda: default_early_exit(year),
         "entity_effect": lambda: default_entity_effect(
             entity.type,
             option,
@@ -114,7 +141,8 @@ def resolve_drivers(
         if given[name].distribution == "default":
             laws[name], told = _default(name, defaults.get(name))
         else:
-            laws[name], told = _within_range(name, _law(name, given[name], base_dir))
+            law = _law(name, given[name], base_dir)
+            laws[name], told = _within_range(name, law, _as_written(given[name], law))
         assumptions += told
     for name, absent in AMOUNTS.items():
         laws.setdefault(name, Constant(absent))
@@ -162,7 +190,12 @@ def _law(name: str, driver: Driver, base_dir: Path) -> Law:
         case "student_t":
             return StudentTLaw(driver.location, driver.scale, driver.degrees_of_freedom)
         case "beta":
-            return BetaLaw(driver.alpha, driver.beta, driver.low, driver.high)
+            density = BetaLaw(driver.alpha, driver.beta, driver.low, driver.high)
+            if driver.spike == 0.0:
+                return density
+            if driver.spike == 1.0:
+                return Constant(driver.high)
+            return Spiked(density, driver.spike, driver.high)
         case "triangular":
             return TriangularLaw(driver.low, driver.mode, driver.high)
         case "discrete":
@@ -173,23 +206,47 @@ def _law(name: str, driver: Driver, base_dir: Path) -> Law:
             else:
                 values = _column(base_dir / driver.file, driver.column, f"drivers.{name}")
             return Steps.of(values, np.ones_like(values))
+        case "bernoulli":
+            return Steps.of((0.0, 1.0), (1.0 - driver.probability, driver.probability))
+        case "shock":
+            shock = driver.probability
+            after = (1.0 - driver.recovery) * driver.size
+            return Steps.of((driver.size, after, 0.0), (shock, shock, 1.0 - 2.0 * shock))
         case _:  # pragma: no cover
             raise AssertionError(driver.distribution)
 
 
-def _within_range(name: str, law: Law) -> Told:
+def _as_written(driver: Driver, law: Law) -> str:
+    """The settings of a driver as the scenario gives them; of many values the ends."""
+    if driver.distribution in ("discrete", "empirical"):
+        low, _, high = law.at(_ENDS)
+        return f"values from {low:.12g} to {high:.12g}"
+    settings = driver.model_dump(exclude_unset=True, exclude={"distribution", "source"})
+    return ", ".join(f"{key} = {value:.12g}" for key, value in settings.items())
+
+
+def _within_range(name: str, law: Law, written: str) -> Told:
     """The law, if its driver can take its values; a quality score may be clipped, told as such."""
     if name in COST_DRIVERS:
-        _check_deviation(name, law)
+        _check_deviation(name, law, written)
         return law, []
     low, median, high = law.at(_ENDS)
-    if name == "completion":
+    if name in _RATIOS:
         if not (low > 0.0 and 0.5 <= median <= 2.0):
             raise _refusal(
                 name,
-                "completion is completed claims over claims as settled: always above 0, with a "
-                "median between 0.5 and 2",
-                f"from {low:.3g} to {high:.3g}, median {median:.3g}",
+                f"{_RATIOS[name]}: always above 0, with a median between 0.5 and 2",
+                written,
+            )
+        return law, []
+    if name in _EVENTS:
+        values, _ = law.rule()
+        if not (isinstance(law, Constant | Steps) and set(values.tolist()) <= {0.0, 1.0}):
+            raise _refusal(
+                name,
+                f"is 1 where {_EVENTS[name]} and else 0; give "
+                '{ distribution = "bernoulli", probability = fraction }',
+                written,
             )
         return law, []
     if low >= 0.0 and high <= 1.0:
@@ -198,13 +255,13 @@ def _within_range(name: str, law: Law) -> Told:
         raise _refusal(
             name,
             "the bonus is a share of the benchmark, written as a fraction (0.8% is 0.008)",
-            f"from {low:.3g} to {high:.3g}",
+            written,
         )
     if law.bounded or not 0.0 <= median <= 1.0:
         raise _refusal(
             name,
             "a quality score lies between 0 and 1, written as a fraction (90% is 0.9)",
-            f"from {low:.3g} to {high:.3g}",
+            written,
         )
     told = Assumption(
         f"driver {name}",
@@ -214,7 +271,7 @@ def _within_range(name: str, law: Law) -> Told:
     return Clipped(law, 0.0, 1.0), [told]
 
 
-def _check_deviation(name: str, law: Law) -> None:
+def _check_deviation(name: str, law: Law, written: str) -> None:
     """Refuse percentages written as such, and tails that a mean cost factor would rest on."""
     values = law.at(_TAILS)
     low, median, high = np.log(values) if law.describes_factor else values
@@ -223,14 +280,15 @@ def _check_deviation(name: str, law: Law) -> None:
             allowed = "a lognormal cost driver is the cost factor itself, around 1"
         else:
             allowed = "a cost driver is a deviation around 0, written as a fraction (4% is 0.04)"
-        raise _refusal(name, allowed, f"median {values[1]:g}")
+        raise _refusal(name, allowed, written)
     if not max(-low, high) <= _EXTREME_DEVIATION:
+        remedy = ", or raise the degrees of freedom" if isinstance(law, StudentTLaw) else ""
         raise _refusal(
             name,
             "is too wide for a mean cost factor to exist in practice: once in a billion draws it "
             f"must stay within a factor of {np.exp(_EXTREME_DEVIATION):.0f}; write deviations as "
-            "fractions (4% is 0.04), or raise the degrees of freedom",
-            f"deviation {max(-low, high):.3g}",
+            f"fractions (4% is 0.04){remedy}",
+            written,
         )
 
 
@@ -242,7 +300,9 @@ def _column(path: Path, column: str | None, where: str) -> Array:
     """One column of a CSV file as finite numbers."""
     try:
         with path.open(newline="", encoding="utf-8-sig") as stream:
-            header, *rows = list(csv.reader(stream)) or [[]]
+            reader = csv.reader(stream)
+            header = next(reader, [])
+            rows = [(reader.line_num, row) for row in reader]
     except OSError as error:
         problem = Problem(f"cannot be read: {error.strerror}", f"{where}.file", f"'{path}'")
         raise InputError(problem) from None
@@ -264,7 +324,7 @@ def _column(path: Path, column: str | None, where: str) -> Array:
         )
     position = header.index(column)
     values = []
-    for number, row in enumerate(rows, start=2):
+    for line, row in rows:
         if not row:
             continue
         try:
@@ -273,7 +333,7 @@ def _column(path: Path, column: str | None, where: str) -> Array:
             value = np.nan
         if not np.isfinite(value):
             cell = row[position] if position < len(row) else ""
-            message = f"row {number} of {path.name} must hold a finite number in '{column}'"
+            message = f"line {line} of {path.name} must hold a finite number in '{column}'"
             raise InputError(Problem(message, f"{where}.file", f"'{cell}'"))
         values.append(value)
     if not values:

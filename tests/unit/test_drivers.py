@@ -165,6 +165,12 @@ ALL_KINDS = {
     "entity_effect": LAWS["normal"][0],
     "quality_score": {"distribution": "beta", "alpha": 8.0, "beta": 2.0},
     "completion": {"distribution": "lognormal", "cv": 0.01},
+    "pandemic": {"distribution": "shock", "probability": 0.1, "size": -0.1, "recovery": 0.5},
+    "ci_sep_missed": {"distribution": "bernoulli", "probability": 0.1},
+    "reference_population_drift": normal(0.01, 1.0),
+    "coding_factor": {"distribution": "triangular", "low": 0.99, "mode": 1.0, "high": 1.01},
+    "health_equity_months": normal(0.03, 1.0),
+    "early_exit": {"distribution": "bernoulli", "probability": 0.03},
     "correlation": correlation(
         ["completion", "national_trend", "entity_effect"],
         [1.0, 0.3, 0.0],

@@ -114,12 +114,12 @@ class TestQuantile:
 
 
 class TestMeanAndStandardDeviation:
-    def test_mean_of_five(self):
-        # Student's t with 4 degrees of freedom: 2.776 at 97.5%.
-        value, low, high, error = mean([1.0, 2.0, 3.0, 4.0, 5.0])
+    def test_mean_of_thirty(self):
+        # Student's t with 29 degrees of freedom: 2.0452 at 97.5%.
+        value, low, high, error = mean([1.0, 2.0, 3.0, 4.0, 5.0] * 6)
         assert value == 3.0
-        assert error == pytest.approx(math.sqrt(2.5 / 5))
-        assert high - value == pytest.approx(2.776 * error, rel=2e-4)
+        assert error == pytest.approx(math.sqrt(60 / 29 / 30))
+        assert high - value == pytest.approx(2.0452 * error, rel=1e-4)
         assert value - low == pytest.approx(high - value)
 
     def test_standard_deviation_of_a_normal_law_has_error_sigma_over_root_2n(self):
@@ -129,12 +129,16 @@ class TestMeanAndStandardDeviation:
         assert found.standard_error == pytest.approx(3.0 / math.sqrt(2 * n), rel=0.01)
 
     def test_of_a_constant_is_zero_without_error(self):
-        assert standard_deviation(np.full(10, -4.0)) == (0.0, 0.0, 0.0, 0.0)
+        assert standard_deviation(np.full(30, -4.0)) == (0.0, 0.0, 0.0, 0.0)
 
-    @pytest.mark.parametrize("estimator", [mean, standard_deviation])
-    def test_one_draw_has_no_error(self, estimator):
-        with pytest.raises(UnsupportedEstimate, match=r"1 draw cannot support .* it takes 2 draws"):
-            estimator([1.0])
+    @pytest.mark.parametrize(
+        "estimator", [mean, standard_deviation, lambda sample: expected_excess(sample, 0.0)]
+    )
+    @pytest.mark.parametrize("draws", [1, 2, 29])
+    def test_a_handful_of_draws_has_no_error_to_speak_of(self, estimator, draws):
+        estimator(np.arange(30.0))
+        with pytest.raises(UnsupportedEstimate, match=r"cannot support .* it takes 30 draws"):
+            estimator(np.arange(float(draws)))
 
 
 class TestProbability:
@@ -210,20 +214,23 @@ class TestTail:
 
 
 class TestExcess:
-    SAMPLE = (-5.0, 0.0, 1.0, 2.0, 4.0)
+    SAMPLE = (-5.0, 0.0, 1.0, 2.0, 4.0) * 6
 
     def test_expected_over_all_draws(self):
         found = expected_excess(self.SAMPLE, 1.0)
         assert found.value == pytest.approx((1 + 3) / 5)
-        assert found.standard_error == pytest.approx(np.std([0, 0, 0, 1, 3], ddof=1) / math.sqrt(5))
-        assert found.low == 0.0
+        spread = np.std([0, 0, 0, 1, 3] * 6, ddof=1)
+        assert found.standard_error == pytest.approx(spread / math.sqrt(30))
+
+    def test_expected_is_never_below_zero(self):
+        assert expected_excess([0.0] * 29 + [1.0], 0.0).low == 0.0
 
     def test_mean_over_the_draws_beyond(self):
         assert mean_excess(self.SAMPLE, 1.0).value == pytest.approx((1 + 3) / 2)
 
     def test_a_draw_at_the_threshold_exceeds_nothing(self):
-        assert mean_excess([1.0, 2.0, 4.0], 1.0).value == pytest.approx(2.0)
-        assert expected_excess([1.0, 1.0, 1.0], 1.0).value == 0.0
+        assert mean_excess([1.0, 2.0, 4.0] * 5, 1.0).value == pytest.approx(2.0)
+        assert expected_excess(np.ones(30), 1.0).value == 0.0
 
     def test_without_excess_the_value_is_zero_and_the_upper_limit_unknown(self):
         found = expected_excess(self.SAMPLE, 4.0)
@@ -231,9 +238,10 @@ class TestExcess:
         assert math.isnan(found.high)
         assert math.isnan(found.standard_error)
 
-    def test_mean_of_one_excess_is_refused(self):
-        with pytest.raises(UnsupportedEstimate, match="average excess over 2"):
-            mean_excess(self.SAMPLE, 2.0)
+    def test_mean_of_fewer_than_ten_excesses_is_refused(self):
+        assert mean_excess([*range(10), -1.0], -0.5).value == pytest.approx(5.0)
+        with pytest.raises(UnsupportedEstimate, match="average excess over 0"):
+            mean_excess(range(10), 0.0)
 
 
 class TestBadDraws:
