@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,6 +57,8 @@ class Problem:
 class InputError(SimdcError):
     """The input is wrong; nothing was run and nothing was written.
 
+    A mistake that is made in several places is told once, with all of them.
+
     Parameters
     ----------
     problems : str or Problem or sequence of Problem
@@ -75,13 +78,33 @@ class InputError(SimdcError):
             problems = (problems,)
         self.problems = tuple(problems)
         self.file = None if file is None else str(file)
-        super().__init__("\n".join(self._sentence(problem) for problem in self.problems))
+        super().__init__("\n".join(self._sentences()))
 
-    def _sentence(self, problem: Problem) -> str:
+    def _sentences(self) -> Iterator[str]:
+        same: dict[tuple[str, ...], list[Problem]] = {}
+        for problem in self.problems:
+            key = re.sub(r"\[\d+\]", "[]", problem.path)
+            mistake = (problem.message, key, problem.given, problem.suggestion)
+            same.setdefault(mistake, []).append(problem)
+        for first, *others in same.values():
+            again = f" The same at {_places(first, others)}." if others else ""
+            yield f"{self._where(first)}{first}{again}"
+
+    def _where(self, problem: Problem) -> str:
         if self.file is None:
-            return str(problem)
-        line = f":{problem.line}" if problem.line else ""
-        return f"{self.file}{line}: {problem}"
+            return ""
+        return f"{self.file}:{problem.line}: " if problem.line else f"{self.file}: "
+
+
+def _places(first: Problem, others: Sequence[Problem]) -> str:
+    """Paths of the others with their lines, without the keys at the end that all share."""
+    keys = [problem.path.split(".") for problem in (first, *others)]
+    while len(keys[0]) > 1 and len({path[-1] for path in keys}) == 1:
+        keys = [path[:-1] for path in keys]
+    return ", ".join(
+        ".".join(path) + (f" (line {other.line})" if other.line else "")
+        for path, other in zip(keys[1:], others, strict=True)
+    )
 
 
 def nearest(name: str, valid: Iterable[str]) -> str:

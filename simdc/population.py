@@ -16,7 +16,7 @@ from scipy import optimize, special
 
 from simdc.errors import InputError, Problem, nearest
 from simdc.severity import Severity, build_severity, implied_risk_cv
-from simdc.tabular import numbers, read_table, require_columns, texts
+from simdc.tabular import numbers, place, read_table, refuse_misspelt, require_columns, texts
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,6 +28,8 @@ __all__ = ["Population", "SegmentArrays", "build_population", "segment_risk_cv"]
 Floats: TypeAlias = NDArray[np.float64]
 
 _GOLDEN_RATIO = (1 + math.sqrt(5)) / 2
+_COLUMNS = ("expected_cost", "months", "segment", "risk_score", "id")
+"""What a file of people may hold; other columns are passed over."""
 _ROUNDING = 0.005
 """How far a stated spread may lie from the implied one: spreads are printed to two decimals."""
 
@@ -241,6 +243,7 @@ def _from_file(
     segments: Sequence[models.Segment], severities: Sequence[Severity], path: Path
 ) -> Population:
     frame = read_table(path)
+    refuse_misspelt(frame, _COLUMNS, path)
     priced = "expected_cost" in frame.columns
     required = ("expected_cost",) if priced or "risk_score" not in frame.columns else ()
     require_columns(frame, (*required, "months", "segment"), path)
@@ -329,7 +332,7 @@ def _check_names(named: NDArray[np.object_], declared: Sequence[str], path: Path
         raise InputError(
             Problem(
                 f"names no segment of the scenario, which has {', '.join(declared)}",
-                path=f"column 'segment', row {row + 1}",
+                path=f"column 'segment', {place(row, path)}",
                 given=str(named[row]),
                 suggestion=nearest(str(named[row]), declared),
             ),
@@ -351,7 +354,9 @@ def _order_of_ids(frame: pd.DataFrame, path: Path) -> NDArray[np.intp]:
         row = int(order[1:][same].min())
         raise InputError(
             Problem(
-                "is the id of an earlier row", path=f"column 'id', row {row + 1}", given=ids[row]
+                "is the id of somebody above",
+                path=f"column 'id', {place(row, path)}",
+                given=ids[row],
             ),
             file=path,
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -85,7 +85,11 @@ def refuse_misspelt(frame: pd.DataFrame, known: Collection[str], path: Path) -> 
     found = [str(column) for column in frame.columns]
     absent = [name for name in known if name not in found]
     misspelt = [
-        Problem("there is no use for this column", path=f"column '{column}'", suggestion=near)
+        Problem(
+            f"unknown column; those known are {', '.join(known)}",
+            path=f"column '{column}'",
+            suggestion=near,
+        )
         for column in found
         if column not in known and (near := nearest(column.strip(), absent))
     ]
@@ -93,32 +97,28 @@ def refuse_misspelt(frame: pd.DataFrame, known: Collection[str], path: Path) -> 
         raise InputError(misspelt, file=path)
 
 
-def place(column: str, row: int, path: Path) -> str:
-    """Where a row's value stands in a file: the line of a CSV file, whose header is line 1.
+def place(row: int, path: Path) -> str:
+    """Where a row stands in its file: ``line 2`` of a CSV file, whose header is line 1.
 
     Parameters
     ----------
-    column : str
     row : int
         Place in the table, counted from 0.
     path : Path
-        The file.
+        The file; one without lines has rows, counted from 1.
     """
     if path.suffix.lower() != ".csv":
-        return f"column '{column}', row {row + 1}"
-    lines = list(_first_lines(path))
-    return f"column '{column}', line {lines[row + 1]}"
+        return f"row {row + 1}"
+    return f"line {_first_lines(path)[row + 1]}"
 
 
-def _first_lines(path: Path) -> Iterator[int]:
+def _first_lines(path: Path) -> list[int]:
     """The line on which each record of a CSV file begins; blank lines hold none."""
     with path.open(newline="", encoding="utf-8-sig") as stream:
-        records = csv.reader(stream)
-        start = 1
-        for record in records:
-            if any(cell.strip() for cell in record) or len(record) > 1:
-                yield start
-            start = records.line_num + 1
+        lines = list(stream)
+    reader = csv.reader(lines)
+    first = [0, *(reader.line_num for _ in reader)]
+    return [start + 1 for start in first[:-1] if lines[start].strip()]
 
 
 def numbers(
@@ -168,4 +168,6 @@ def texts(frame: pd.DataFrame, name: str, path: Path) -> NDArray[np.object_]:
 def _refusal(name: str, row: int, column: pd.Series[Any], path: Path, sentence: str) -> InputError:
     value = column.iloc[row]
     given = "nothing" if value != value or value is None else str(value)
-    return InputError(Problem(sentence, path=place(name, row, path), given=given), file=path)
+    return InputError(
+        Problem(sentence, path=f"column '{name}', {place(row, path)}", given=given), file=path
+    )

@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import textwrap
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from simdc.priors import type_name
+
 if TYPE_CHECKING:
-    from rich.console import RenderableType
+    from rich.console import Console, RenderableType
     from rich.table import Table
+    from rich.text import Text
 
     from simdc.contracts import Contract
+    from simdc.expected import ExpectedYear
     from simdc.prepare import Prepared
     from simdc.programs import Rule
     from simdc.scenario import LoadedScenario
     from simdc.scenario.models import StopLoss
 
-_LEAST_WIDTH, _GREATEST_WIDTH = 80, 110
+_LEAST_WIDTH, _GREATEST_WIDTH = 60, 110
 
 
 @click.command()
@@ -28,8 +34,8 @@ _LEAST_WIDTH, _GREATEST_WIDTH = 80, 110
 def command(scenario: Path, as_json: bool) -> None:
     """Check SCENARIO and print what was understood; nothing is simulated or written.
 
-    Shows the segments, the drivers, the tracks with what they fix before the year, the rules each
-    track is settled by with overrides marked, and every assumption.
+    Shows the segments, the drivers, what each track fixes before the year and comes to if all is
+    as expected, the rules each track is settled by with overrides marked, and every assumption.
     """
     from simdc.prepare import prepare
     from simdc.scenario import load_scenario
@@ -40,12 +46,12 @@ def command(scenario: Path, as_json: bool) -> None:
         click.echo(json.dumps(understood, indent=2, allow_nan=False))
         return
 
-    from rich.console import Console, Group
+    from rich.console import Console
 
     # Names from the scenario may hold brackets, which are no markup.
     console = Console(markup=False, highlight=False, emoji=False)
-    width = min(max(console.width, _LEAST_WIDTH), _GREATEST_WIDTH)
-    console.print(Group(*_report(understood)), width=width)
+    console.width = min(max(console.width, _LEAST_WIDTH), _GREATEST_WIDTH)
+    _print(_report(understood, console.width), console)
 
 
 # --- what was understood ----------------------------------------------------------------------
@@ -53,12 +59,15 @@ def command(scenario: Path, as_json: bool) -> None:
 
 def _understood(loaded: LoadedScenario, prepared: Prepared) -> dict[str, Any]:
     """The scenario with its defaults and rules filled in, as plain objects."""
-    scenario = loaded.scenario
+    from simdc.expected import expected_years
+    from simdc.prepare import published_option
+
+    scenario, segments = loaded.scenario, prepared.population.segments
     return {
         "file": str(loaded.path),
         "sha256": loaded.sha256,
         "title": scenario.title,
-        "entity": scenario.entity.model_dump(),
+        "entity": scenario.entity.model_dump() | {"option": published_option(scenario)},
         "run": scenario.run.model_dump(),
         "segments": [
             {
@@ -70,7 +79,7 @@ def _understood(loaded: LoadedScenario, prepared: Prepared) -> dict[str, Any]:
                 "expected_cost": float(segment.total_expected_cost),
                 "severity": segment.severity.description,
             }
-            for segment in prepared.population.segments
+            for segment in segments
         ],
         "drivers": [
             {
@@ -82,7 +91,11 @@ def _understood(loaded: LoadedScenario, prepared: Prepared) -> dict[str, Any]:
             for name, law in prepared.drivers.laws.items()
             for driver in [getattr(scenario.drivers, name)]
         ],
-        "tracks": [_track(contract) for contract in prepared.contracts],
+        "months": float(sum(segment.total_months for segment in segments)),
+        "tracks": [
+            _track(contract, year)
+            for contract, year in zip(prepared.contracts, expected_years(prepared), strict=True)
+        ],
         "assumptions": [
             {"subject": a.subject, "statement": a.statement, "source": a.source}
             for a in prepared.assumptions
@@ -90,7 +103,7 @@ def _understood(loaded: LoadedScenario, prepared: Prepared) -> dict[str, Any]:
     }
 
 
-def _track(contract: Contract) -> dict[str, Any]:
+def _track(contract: Contract, expected: ExpectedYear) -> dict[str, Any]:
     track = contract.track
     return {
         "name": track.name,
@@ -99,6 +112,7 @@ def _track(contract: Contract) -> dict[str, Any]:
         "capitation": track.capitation,
         "stop_loss": None if track.stop_loss is None else _stop_loss(track.stop_loss),
         **{name: float(amount) for name, amount in contract.fixed.items()},
+        "expected": asdict(expected) | {"gross_savings_rate": expected.gross_savings_rate},
         "required_guarantee": contract.required_guarantee,
         "guarantee_basis": contract.guarantee_basis,
         "rules": [_rule(rule) for rule in contract.rules.values()],
@@ -128,77 +142,94 @@ def _rule(rule: Rule) -> dict[str, Any]:
 # --- tables -----------------------------------------------------------------------------------
 
 
-def _report(understood: dict[str, Any]) -> Iterator[RenderableType]:
-    from rich.text import Text
-
+def _report(understood: dict[str, Any], width: int) -> Iterator[RenderableType]:
     entity, run = understood["entity"], understood["run"]
-    yield Text(f"{understood['file']} is valid. Nothing was simulated.", style="bold")
+    yield _text(f"{understood['file']} is valid. Nothing was simulated.", width, style="bold")
     if understood["title"]:
-        yield Text(_clean(understood["title"]))
-    yield Text(
-        f"{entity['id']}, {entity['type'].replace('_', ' ')}, performance year "
-        f"{entity['performance_year']}; {run['draws']:,} draws, seed {run['seed']}\n"
+        yield _text(understood["title"], width)
+    yield _text(
+        f"{entity['id']}, {type_name(entity['type'])}, performance year "
+        f"{entity['performance_year']}; {run['draws']:,} draws, seed {run['seed']}",
+        width,
     )
-    yield from _segments(understood["segments"])
-    yield from _drivers(understood["drivers"])
-    yield from _tracks(understood["tracks"])
-    yield from _rules(understood["tracks"])
-    yield from _assumptions(understood["assumptions"])
+    yield ""
+    yield from _segments(understood["segments"], width)
+    yield from _drivers(understood["drivers"], entity, width)
+    for track in understood["tracks"]:
+        yield from _figures(track, understood["months"], width)
+    yield from _rules(understood["tracks"], width)
+    yield from _assumptions(understood["assumptions"], width)
 
 
-def _segments(segments: list[dict[str, Any]]) -> Iterator[RenderableType]:
-    table = _table("Segment", "Kind", "People>", "Months>", "Expected cost>", "PBPM>")
+def _segments(segments: list[dict[str, Any]], width: int) -> Iterator[RenderableType]:
+    yield _table(
+        ("Segment", "People>", "Months>", "Expected cost>", "PBPM>"),
+        [
+            (
+                f"{s['name']} ({s['category']}, {s['alignment']})",
+                f"{s['beneficiaries']:,}",
+                f"{s['months']:,.0f}",
+                _dollars(s["expected_cost"]),
+                _dollars(s["expected_cost"] / s["months"], cents=True),
+            )
+            for s in segments
+        ],
+    )
     for s in segments:
-        table.add_row(
-            s["name"],
-            f"{s['category']}, {s['alignment']}",
-            f"{s['beneficiaries']:,}",
-            f"{s['months']:,.0f}",
-            f"${s['expected_cost']:,.0f}",
-            f"${s['expected_cost'] / s['months']:,.2f}",
-        )
-    yield table
-    for s in segments:
-        yield f"Severity of {s['name']}: {s['severity']}"
+        yield _text(f"Severity of {s['name']}: {s['severity']}", width)
     yield ""
 
 
-def _drivers(drivers: list[dict[str, Any]]) -> Iterator[RenderableType]:
-    table = _table("Driver", "Distribution", "Mean>", "SD>")
-    for d in drivers:
-        table.add_row(
-            d["name"],
-            d["distribution"],
-            f"{round(d['mean'], 4) + 0.0:.4f}",  # adding zero turns -0.0 into 0.0
-            f"{d['standard_deviation']:.4f}",
-        )
-    yield from (table, "")
+def _drivers(
+    drivers: list[dict[str, Any]], entity: dict[str, Any], width: int
+) -> Iterator[RenderableType]:
+    yield _table(
+        ("Driver", "Distribution", "Mean>", "SD>"),
+        [
+            (
+                d["name"],
+                d["distribution"],
+                f"{round(d['mean'], 4) + 0.0:.4f}",  # adding zero turns -0.0 into 0.0
+                f"{d['standard_deviation']:.4f}",
+            )
+            for d in drivers
+        ],
+    )
+    if any((d["name"], d["distribution"]) == ("entity_effect", "default") for d in drivers):
+        option = entity["option"].title()
+        yield _text(f"The default entity effect rests on published {option} entities.", width)
+    yield ""
 
 
-def _tracks(tracks: list[dict[str, Any]]) -> Iterator[RenderableType]:
-    table = _table("Track", "Program, option", "Figure fixed before the year", "Amount>")
-    for track in tracks:
-        figures = [
-            ("Unadjusted benchmark", track["unadjusted_benchmark"]),
-            (f"Capitation ({track['capitation'].replace('_', ' ')})", track["base_capitation"]),
-            ("Enhanced capitation", track["enhanced_capitation"]),
-            ("Stop-loss charge", track["stop_loss_charge"]),
-            ("Required guarantee", track["required_guarantee"]),
-        ]
-        shown = [(label, amount) for label, amount in figures if amount]
-        table.add_row(
-            track["name"],
-            f"{track['program']}, {track['option']}",
-            "\n".join(label for label, _ in shown),
-            "\n".join(f"${amount:,.0f}" for _, amount in shown),
-        )
-    yield from (table, "")
+def _figures(track: dict[str, Any], months: float, width: int) -> Iterator[RenderableType]:
+    """What a track fixes before the year, and what it comes to if all is as expected."""
+
+    def row(label: str, amount: float) -> tuple[str, str, str]:
+        return label, _dollars(amount), _dollars(amount / months, cents=True)
+
+    expected = track["expected"]
+    fixed = {
+        f"Capitation ({_plain(track['capitation'])})": track["base_capitation"],
+        "Enhanced capitation": track["enhanced_capitation"],
+        "Stop-loss charge": track["stop_loss_charge"],
+        "Required guarantee": track["required_guarantee"],
+    }
+    rows = [
+        row("Benchmark", expected["benchmark"]),
+        row("Benchmark after discount, quality", expected["final_benchmark"]),
+        row("Expected cost of care", expected["cost_of_care"]),
+        row("Expected cost as settled", expected["net_cost_of_care"]),
+        row("Expected gross savings", expected["gross_savings"]),
+        ("Expected gross savings rate", f"{expected['gross_savings_rate']:.2%}", ""),
+        *(row(label, amount) for label, amount in fixed.items() if amount),
+    ]
+    yield _text(f"Track {track['name']}: {track['program']}, {track['option']}", width, "bold")
+    yield _table(("Figure", "Amount>", "PBPM>"), rows)
+    yield ""
 
 
-def _rules(tracks: list[dict[str, Any]]) -> Iterator[RenderableType]:
+def _rules(tracks: list[dict[str, Any]], width: int) -> Iterator[RenderableType]:
     """One table for all tracks that share their rules; an override is marked with a star."""
-    from rich.text import Text
-
     shared: list[tuple[list[str], dict[str, Any]]] = []
     for track in tracks:
         for names, other in shared:
@@ -208,50 +239,79 @@ def _rules(tracks: list[dict[str, Any]]) -> Iterator[RenderableType]:
         else:
             shared.append(([track["name"]], track))
     for names, track in shared:
-        yield Text(f"Rules of {', '.join(names)} ({track['program']}, {track['option']})")
-        table = _table("Rule", "Value", "Confidence")
-        table.columns[0].no_wrap = True
+        heading = f"Rules of {', '.join(names)} ({track['program']}, {track['option']})"
+        yield _text(heading, width, "bold")
+        rows = []
         for rule in track["rules"]:
-            mark, note = ("* ", f"\n{rule['note']}") if rule["overridden"] else ("  ", "")
-            table.add_row(mark + rule["name"], rule["value"] + note, rule["confidence"])
-        yield table
+            mark, note = ("*", f"\n{rule['note']}") if rule["overridden"] else ("", "")
+            rows.append((rule["name"] + mark, rule["value"] + note, rule["confidence"]))
+        yield _table(("Rule", "Value", "Confidence"), rows)
         if any(rule["overridden"] for rule in track["rules"]):
             yield "* overridden by the scenario"
         yield ""
     programs = dict.fromkeys(track["program"] for track in tracks)
-    yield f"Sources: {', '.join(f'simdc programs show {name}' for name in programs)}\n"
+    shows = ", ".join(f"simdc programs show {name}" for name in programs)
+    yield _text(f"Sources: {shows}", width)
+    yield ""
 
 
-def _assumptions(assumptions: list[dict[str, str]]) -> Iterator[RenderableType]:
-    from rich.table import Table
-    from rich.text import Text
-
-    yield Text("Assumptions" if assumptions else "No assumptions", style="bold")
-    listed = Table.grid(padding=(0, 1))
+def _assumptions(assumptions: list[dict[str, str]], width: int) -> Iterator[RenderableType]:
+    yield _text("Assumptions" if assumptions else "No assumptions", width, "bold")
     for a in assumptions:
         source = "" if a["source"] == "assumption" else f" [{a['source']}]"
-        told = _clean(f": {a['statement']}{source}")
-        listed.add_row("-", Text.assemble((a["subject"], "bold"), told))
-    yield listed
+        yield _text(f"• {a['subject']}: {a['statement']}{source}", width, indent="  ")
 
 
-def _clean(text: str) -> str:
-    """Text from a scenario without characters that would steer the terminal."""
-    return "".join(c if c.isprintable() else " " for c in text)
+# --- how it is laid out -----------------------------------------------------------------------
 
 
-def _table(*headers: str) -> Table:
-    """A plain table; a header that ends in '>' heads a column of figures."""
+def _text(text: str, width: int, style: str = "", indent: str = "") -> Text:
+    """Text in lines that break between words only, however long a word is."""
+    from rich.text import Text
+
+    lines = textwrap.wrap(
+        # A name from the scenario may hold characters that would steer the terminal.
+        "".join(c if c.isprintable() else " " for c in text),
+        width,
+        subsequent_indent=indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+    return Text("\n".join(lines), style=style, no_wrap=True)
+
+
+def _table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
+    """A plain table in which no word is broken; a header that ends in '>' heads figures."""
     from rich import box
     from rich.table import Table
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    for header in headers:
-        figures = header.endswith(">")
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), show_edge=False)
+    for header, cells in zip(headers, zip(*rows, strict=True), strict=True):
+        title = header.removesuffix(">")
+        longest = max(len(word) for cell in (title, *cells) for word in cell.split())
         table.add_column(
-            header.removesuffix(">"),
-            justify="right" if figures else "left",
-            no_wrap=figures,
-            overflow="fold",
+            title,
+            justify="left" if title == header else "right",
+            min_width=longest,
+            no_wrap=max(map(len, cells)) <= longest,
         )
+    for row in rows:
+        table.add_row(*row)
     return table
+
+
+def _dollars(amount: float, cents: bool = False) -> str:
+    return f"{'-' if amount < 0 else ''}${abs(amount):,.{2 if cents else 0}f}"
+
+
+def _plain(name: str) -> str:
+    return name.replace("_", " ")
+
+
+def _print(parts: Iterable[RenderableType], console: Console) -> None:
+    """Print without the blanks that fill up lines, and without cutting what is too wide."""
+    with console.capture() as printed:
+        for part in parts:
+            console.print(part, crop=False)
+    for line in printed.get().splitlines():
+        click.echo(line.rstrip())

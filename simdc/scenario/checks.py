@@ -27,6 +27,7 @@ from simdc.scenario.models import (
     Segment,
     Track,
 )
+from simdc.scenario.years_checks import check_years
 
 __all__ = ["check", "track_rules"]
 
@@ -52,7 +53,12 @@ def check(scenario: Scenario, base_dir: Path) -> list[Problem]:
         _tracks(scenario),
         _observed(scenario),
     )
-    return list(dict.fromkeys(found))  # tracks that share a mistake tell it once
+    wrong = list(dict.fromkeys(found))  # tracks that share a mistake tell it once
+
+    def of_one_year(alone: Scenario) -> Problems:
+        return chain(_benchmarks(alone, base_dir), _tracks(alone))
+
+    return wrong or list(dict.fromkeys(check_years(scenario, of_one_year)))
 
 
 def track_rules(scenario: Scenario, track: Track) -> RuleSet:

@@ -17,6 +17,7 @@ from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 __all__ = [
     "REFUSAL",
+    "AgreementYear",
     "Beneficiaries",
     "CalendarYear",
     "Coefficient",
@@ -24,6 +25,7 @@ __all__ = [
     "Dollars",
     "Figure",
     "Flag",
+    "Growth",
     "Months",
     "Name",
     "Nonnegative",
@@ -37,6 +39,7 @@ __all__ = [
     "SpreadOrZero",
     "UpperEdge",
     "Year",
+    "YearKey",
     "refuse",
 ]
 
@@ -135,6 +138,11 @@ def _composed(name: object) -> object:
     return unicodedata.normalize("NFC", name) if isinstance(name, str) else name
 
 
+def _in_digits(key: object) -> object:
+    """A year that names a table, which TOML reads as text."""
+    return int(key) if isinstance(key, str) and key.isdecimal() else key
+
+
 _RATE = "a rate between 0 and 1, written as a fraction (2% is 0.02)"
 _RATIO = "at most 20, written as a ratio (214% is 2.14)"
 
@@ -151,6 +159,14 @@ Spread = Annotated[
 SpreadOrZero = Annotated[
     float, Figure(f"a coefficient of variation of 0 or more and {_RATIO}", minimum=0, maximum=20)
 ]
+Growth = Annotated[
+    float,
+    Figure(
+        "a growth between -0.5 and 0.5, written as a fraction (4% is 0.04)",
+        minimum=-0.5,
+        maximum=0.5,
+    ),
+]
 Probability = Annotated[float, Figure("a probability between 0 and 1", minimum=0, maximum=1)]
 Coefficient = Annotated[float, Figure("a correlation between -1 and 1", minimum=-1, maximum=1)]
 Dollars = Annotated[float, Figure("a finite amount of US dollars")]
@@ -166,8 +182,12 @@ Seed = Annotated[
     int, WholeFigure("a whole number from 0 to 2**64 - 1", minimum=0, maximum=2**64 - 1)
 ]
 Year = Annotated[int, WholeFigure("a performance year such as 2022", minimum=2014, maximum=2035)]
+YearKey = Annotated[Year, BeforeValidator(_in_digits)]
 CalendarYear = Annotated[
     int, WholeFigure("a calendar year such as 2019", minimum=2000, maximum=2099)
+]
+AgreementYear = Annotated[
+    int, WholeFigure("a year of an agreement, from 1 to 5", minimum=1, maximum=5)
 ]
 Flag = Annotated[bool, Field(strict=True)]
 Name = Annotated[

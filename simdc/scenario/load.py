@@ -7,6 +7,7 @@ import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -131,6 +132,8 @@ def _pointed(problems: Iterable[Problem], text: str) -> list[Problem]:
 
 # --- the file ---------------------------------------------------------------------------------
 
+_NAMED = 5  # files to choose from when one is not there
+
 
 def _read(path: Path) -> bytes:
     if path.is_dir():
@@ -138,11 +141,22 @@ def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except FileNotFoundError:
-        there = sorted(found.name for found in path.parent.glob("*.toml"))
-        listed = f"; in that folder there are {', '.join(there)}" if there else ""
-        raise InputError(f"there is no such file{listed}", file=path) from None
+        raise InputError(_no_such_file(path), file=path) from None
     except OSError as error:
         raise InputError(f"cannot be read: {error.strerror}", file=path) from None
+
+
+def _no_such_file(path: Path) -> str:
+    if str(path) == "-":
+        return (
+            "a scenario is not read from standard input but from a file, from whose folder the "
+            "files that it names are found"
+        )
+    there = sorted(found.name for found in path.parent.glob("*.toml"))
+    near = ", ".join(get_close_matches(path.name, there, n=_NAMED, cutoff=0.0))
+    if len(there) > _NAMED:
+        return f"there is no such file; the nearest of the {len(there)} in that folder are {near}"
+    return f"there is no such file{f'; in that folder there are {near}' if there else ''}"
 
 
 def _decode(raw: bytes, path: Path) -> str:

@@ -27,12 +27,14 @@ from pydantic import (
 
 from simdc.scenario.fields import (
     REFUSAL,
+    AgreementYear,
     Beneficiaries,
     CalendarYear,
     Coefficient,
     Count,
     Dollars,
     Flag,
+    Growth,
     Months,
     Name,
     Nonnegative,
@@ -46,6 +48,7 @@ from simdc.scenario.fields import (
     SpreadOrZero,
     UpperEdge,
     Year,
+    YearKey,
     refuse,
 )
 
@@ -99,11 +102,14 @@ class Entity(Model):
     id: Name
     """Public identifier, such as the one CMS publishes."""
     type: EntityType
+    """Kind of entity, which sets the rules and the defaults."""
     performance_year: Year
+    """Calendar year of the contract; seen from before it began."""
     option: Option | None = None
     """Option of the published entities that the default entity effect rests on; absent: Global,
     unless every track is Professional."""
     note: str = ""
+    """A remark of your own."""
 
 
 # --- population -------------------------------------------------------------------------------
@@ -113,11 +119,17 @@ class Concentration(Model):
     """Shares of all spending that the costliest part of the population holds."""
 
     top_1: Rate | None = None
+    """Share held by the costliest 1%."""
     top_5: Rate | None = None
+    """Share held by the costliest 5%."""
     top_10: Rate | None = None
+    """Share held by the costliest 10%."""
     top_20: Rate | None = None
+    """Share held by the costliest 20%."""
     top_25: Rate | None = None
+    """Share held by the costliest 25%."""
     top_50: Rate | None = None
+    """Share held by the costliest 50%."""
 
 
 class _Severity(Model):
@@ -136,7 +148,9 @@ class GeneralisedGammaSeverity(_Severity):
 
     distribution: Literal["generalised_gamma"]
     a: Positive | None = None
+    """Shape of the gamma whose power 1/c this is; the smaller, the wider."""
     c: Positive | None = None
+    """Power of cost in the exponent; the smaller, the longer the tail."""
     concentration: Concentration | None = None
     """Published shares from which a and c are fitted."""
 
@@ -146,7 +160,9 @@ class WeibullSeverity(_Severity):
 
     distribution: Literal["weibull"]
     shape: Positive | None = None
+    """Power; below 1 the tail is longer than an exponential's."""
     concentration: Concentration | None = None
+    """Published shares from which the shape is fitted."""
 
 
 class GammaSeverity(_Severity):
@@ -154,7 +170,9 @@ class GammaSeverity(_Severity):
 
     distribution: Literal["gamma"]
     shape: Positive | None = None
+    """One over the squared coefficient of variation."""
     concentration: Concentration | None = None
+    """Published shares from which the shape is fitted."""
 
 
 class LognormalSeverity(_Severity):
@@ -162,7 +180,9 @@ class LognormalSeverity(_Severity):
 
     distribution: Literal["lognormal"]
     sigma: Positive | None = None
+    """Standard deviation of the logarithm."""
     concentration: Concentration | None = None
+    """Published shares from which sigma is fitted."""
 
 
 class ParetoSpliceSeverity(_Severity):
@@ -173,6 +193,7 @@ class ParetoSpliceSeverity(_Severity):
         GeneralisedGammaSeverity | WeibullSeverity | GammaSeverity | LognormalSeverity,
         Field(discriminator="distribution"),
     ]
+    """Distribution of everybody else's cost."""
     splice_probability: Probability
     """Share of the population that lies in the tail."""
     tail_index: Positive
@@ -184,7 +205,9 @@ class EmpiricalSeverity(_Severity):
 
     distribution: Literal["empirical"]
     file: str
+    """CSV or Parquet file of annual costs, from the scenario's folder."""
     column: str | None = None
+    """Column that holds them; needed where there are several."""
 
 
 Severity = Annotated[
@@ -202,7 +225,9 @@ class MonthsShare(Model):
     """Part of a segment that is aligned for so many months."""
 
     months: Months
+    """Months aligned."""
     share: Probability
+    """Share of the segment's people; the shares add up to 1."""
 
 
 def _months_kind(value: object) -> str | None:
@@ -232,7 +257,9 @@ class Segment(Model):
     """Beneficiaries who share a category, an alignment and a shape of cost."""
 
     name: Name
+    """Name of your own; it also addresses the segment's random numbers."""
     category: Category
+    """Aged and disabled, or end-stage renal disease."""
     alignment: Alignment = "claims"
     """By claims, by the beneficiary's own choice, or (proposed) by a Medicaid plan's enrolment."""
     opt_out: Rate = 0.0
@@ -246,12 +273,14 @@ class Segment(Model):
     risk_score_cv: SpreadOrZero | None = None
     """Dispersion (coefficient of variation) of the risk score between people."""
     severity: Severity
+    """How cost spreads around what is expected of a person."""
 
 
 class Population(Model):
     """Who is aligned and what they are expected to cost."""
 
     segment: tuple[Segment, ...] = Field(min_length=1)
+    """One table for each kind of beneficiary."""
     file: str | None = None
     """CSV or Parquet with a row per beneficiary: expected_cost, months, segment, risk_score, id."""
 
@@ -263,7 +292,9 @@ class BenchmarkAmount(Model):
     """One target, as dollars or per beneficiary per month."""
 
     dollars: PositiveDollars | None = None
+    """For the whole year."""
     pbpm: PositiveDollars | None = None
+    """Per beneficiary per month."""
 
     @model_validator(mode="after")
     def _one_amount(self) -> Self:
@@ -275,8 +306,11 @@ class BenchmarkBaseYear(Model):
     """One year of history: what those cost who would have been aligned."""
 
     category: Category
+    """Whose cost it is."""
     alignment: Literal["claims", "voluntary"] = "claims"
+    """Whose cost it is."""
     year: CalendarYear
+    """Calendar year of the history."""
     pbpm: PositiveDollars
     """Part A and B cost per beneficiary per month, before payment reductions and sequestration."""
     uspcc_trend: Positive | None = None
@@ -298,6 +332,7 @@ class BenchmarkRegion(Model):
     """What the nation and the entity's region cost per beneficiary per month."""
 
     category: Category
+    """Whom it is for."""
     alignment: Literal["claims", "voluntary"] | None = None
     """Whom it is for; both when absent."""
     uspcc_pbpm: PositiveDollars
@@ -335,7 +370,9 @@ class BenchmarkRisk(Model):
     """Risk score of the performance year, and what caps and corrects it."""
 
     category: Category
+    """Whose score it is."""
     alignment: Literal["claims", "newly_voluntary", "continuously_voluntary"] = "claims"
+    """Whose score it is: caps differ by how people came to be aligned."""
     raw_score: Positive
     """Mean raw risk score."""
     normalization_factor: Positive = 1.0
@@ -360,6 +397,7 @@ class SharedSavingsStratum(Model):
     """One enrollment type; US dollars per person-year, lists from base year 1 to 3."""
 
     name: Literal["esrd", "disabled", "aged_dual", "aged_non_dual"]
+    """Enrollment type."""
     base_person_years: Positive
     """Of base year 3, as a weight between the types."""
     person_years: Positive
@@ -390,6 +428,7 @@ class SharedSavingsBenchmark(Model):
     """What the benchmark of the Shared Savings Program is built from."""
 
     stratum: tuple[SharedSavingsStratum, ...] = Field(min_length=1)
+    """One table for each enrollment type."""
     agreement_period: Count = 1
     """1 in the entity's first agreement."""
     regional_exposure: Count = 1
@@ -424,20 +463,29 @@ class Benchmark(Model):
     mode: Literal["given", "built"] = "given"
     """'given' as an amount, or 'built' from history, region and risk."""
     dollars: PositiveDollars | None = None
+    """For the whole year; or give pbpm or by_category."""
     pbpm: PositiveDollars | None = None
+    """The same per beneficiary per month."""
     by_category: dict[Category, BenchmarkAmount] | None = None
     """The same by category; else one amount is split by expected cost."""
     base_year: tuple[BenchmarkBaseYear, ...] = ()
+    """One table for each year of history, category and alignment."""
     region: tuple[BenchmarkRegion, ...] = ()
+    """One table for each category, and alignment if they differ."""
     rate_book: BenchmarkRateBook | None = None
+    """County rates, where the region's are not given."""
     risk: tuple[BenchmarkRisk, ...] = ()
+    """One table for each category and alignment."""
     shared_savings: SharedSavingsBenchmark | None = None
+    """What the Shared Savings Program builds its own from."""
     seasonality: Positive = 1.0
     """Factor of the nine-month first year (2021 only)."""
     health_equity_up_months: Nonnegative = 0.0
     """Beneficiary-months that earn the upward health-equity adjustment."""
     health_equity_down_months: Nonnegative = 0.0
+    """Beneficiary-months that bear the downward one."""
     source: str = ""
+    """Where the figures come from."""
 
     @model_validator(mode="after")
     def _given_or_built(self) -> Self:
@@ -466,6 +514,7 @@ class Benchmark(Model):
 
 class _Driver(Model):
     source: str = ""
+    """Where the figures come from."""
 
 
 class DefaultDriver(_Driver):
@@ -475,35 +524,57 @@ class DefaultDriver(_Driver):
 
 
 class FixedDriver(_Driver):
+    """Always the same value."""
+
     distribution: Literal["fixed"]
     value: Number
+    """The value in every draw."""
 
 
 class NormalDriver(_Driver):
+    """Normal; of a cost driver, the deviation on the log scale."""
+
     distribution: Literal["normal"]
     mean: Number = 0.0
+    """Mean."""
     sd: Nonnegative
+    """Standard deviation; 4% is 0.04."""
 
 
 class LognormalDriver(_Driver):
+    """Lognormal; of a cost driver, the cost factor itself."""
+
     distribution: Literal["lognormal"]
     mean: Positive = 1.0
+    """Mean of the factor."""
     cv: Nonnegative
+    """Its coefficient of variation."""
 
 
 class StudentTDriver(_Driver):
+    """Student t, cut off once in a billion draws on either side."""
+
     distribution: Literal["student_t"]
     location: Number = 0.0
+    """Centre."""
     scale: Nonnegative
+    """Scale; the standard deviation is larger."""
     degrees_of_freedom: Positive
+    """The fewer, the longer the tails."""
 
 
 class BetaDriver(_Driver):
+    """Beta, stretched to lie between two values."""
+
     distribution: Literal["beta"]
     alpha: Positive
+    """First shape."""
     beta: Positive
+    """Second shape."""
     low: Number = 0.0
+    """Least value."""
     high: Number = 1.0
+    """Greatest value."""
     spike: Probability = 0.0
     """Probability of exactly 'high', on top of the density."""
 
@@ -517,10 +588,15 @@ class BetaDriver(_Driver):
 
 
 class TriangularDriver(_Driver):
+    """Triangular."""
+
     distribution: Literal["triangular"]
     low: Number
+    """Least value."""
     mode: Number
+    """Likeliest value."""
     high: Number
+    """Greatest value."""
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:
@@ -533,9 +609,13 @@ class TriangularDriver(_Driver):
 
 
 class DiscreteDriver(_Driver):
+    """A few values with their probabilities."""
+
     distribution: Literal["discrete"]
     values: tuple[Number, ...] = Field(min_length=1)
+    """What can happen."""
     probabilities: tuple[Probability, ...] = Field(min_length=1)
+    """How likely each is; they add up to 1."""
 
     @model_validator(mode="after")
     def _one_probability_each(self) -> Self:
@@ -549,10 +629,15 @@ class DiscreteDriver(_Driver):
 
 
 class EmpiricalDriver(_Driver):
+    """Values that were observed, all as likely."""
+
     distribution: Literal["empirical"]
     values: Annotated[tuple[Number, ...], Field(min_length=1)] | None = None
+    """The values, all as likely."""
     file: str | None = None
+    """Instead: a CSV file of them, from the scenario's folder."""
     column: str | None = None
+    """Column that holds them; needed where there are several."""
 
     @model_validator(mode="after")
     def _one_origin(self) -> Self:
@@ -565,6 +650,7 @@ class BernoulliDriver(_Driver):
 
     distribution: Literal["bernoulli"]
     probability: Probability
+    """How likely it is to happen."""
 
 
 class ShockDriver(_Driver):
@@ -609,7 +695,9 @@ class Correlation(Model):
     """Gaussian-copula correlation between drivers."""
 
     drivers: tuple[str, ...]
+    """Names of the drivers that are correlated."""
     matrix: tuple[tuple[Coefficient, ...], ...]
+    """Their correlations, row by row in that order; 1 on the diagonal."""
 
 
 class Drivers(Model):
@@ -650,6 +738,7 @@ class Drivers(Model):
     """1 where the entity leaves early and the retention withhold is kept, else 0; takes the place
     of every track's own election."""
     correlation: Correlation | None = None
+    """Which of them move together; absent: none."""
 
 
 # --- tracks -----------------------------------------------------------------------------------
@@ -663,9 +752,11 @@ class StopLossBand(Model):
     """Cost between two attachment points, of which a share is paid out."""
 
     from_: Nonnegative = Field(alias="from")
+    """Attachment point from which cost is paid out."""
     to: UpperEdge = Field(default_factory=lambda: math.inf)
     """Absent: no upper limit."""
     payout_rate: Rate
+    """Share of the cost within the band that is paid out."""
     category: Category | None = None
     """Category the band applies to; both when absent."""
 
@@ -682,12 +773,14 @@ class ChargePBPM(Model):
     """Stop-loss charge in US dollars per beneficiary per month."""
 
     pbpm: Nonnegative
+    """US dollars."""
 
 
 class ChargeRate(Model):
     """Stop-loss charge as a share of the unadjusted benchmark."""
 
     rate: Rate
+    """Share."""
 
 
 def _charge_kind(value: Any) -> str | None:
@@ -716,6 +809,7 @@ class StopLoss(Model):
     basis: Literal["dollars", "expected_cost"] = "dollars"
     """Attachment points in dollars a year, prorated by months, or as multiples of expected cost."""
     bands: tuple[StopLossBand, ...] = Field(min_length=1)
+    """One table for each band between two attachment points."""
     charge: Charge = "neutral"
     """'neutral' charges the expected payout; or dollars PBPM; or a share of the benchmark."""
     loading: Nonnegative = 1.0
@@ -723,6 +817,7 @@ class StopLoss(Model):
     payout_neutrality_factor: Nonnegative = 1.0
     """CMS's factor on all payouts."""
     source: str = ""
+    """Where the design comes from; shown with the results."""
 
     @model_validator(mode="after")
     def _plausible_attachment_points(self) -> Self:
@@ -817,6 +912,7 @@ class CostDefinition(Model):
     """Dollars a year, by category, at which each beneficiary's cost is cut off; prorated by months.
     Absent: not truncated."""
     source: str = ""
+    """Where the figures come from."""
 
 
 class SharedSavings(Model):
@@ -826,13 +922,18 @@ class SharedSavings(Model):
     """Minimum savings and loss rate elected; absent: the table by number of beneficiaries."""
     quality_score: Rate | None = None
     """Quality score, 0 to 1; absent: the driver's, or 1."""
-    quality_standard_met: bool = True
-    alternative_standard_met: bool = False
+    quality_standard_met: Flag = True
+    """Whether the quality performance standard is met; without it savings are not shared."""
+    alternative_standard_met: Flag = False
+    """Whether at least the alternative standard is (from 2024), which scales the rate."""
     participant_revenue: PositiveDollars | None = None
     """Participants' Part A and B revenue, which limits losses on BASIC tracks."""
-    low_revenue: bool = False
+    low_revenue: Flag = False
     """Entitled to half the rate below the minimum savings rate (from 2024)."""
-    agreement_year: Annotated[int, Field(ge=1, le=5)] = 3
+    regional_share: Rate = 0.0
+    """Share of the region's assignable beneficiaries that are the entity's: the weight of the
+    national in the national-regional blend that updates the benchmark."""
+    agreement_year: AgreementYear = 3
     """Year of the agreement period; matters on Track 2."""
     disaster_relief_share: Rate | None = None
     """Share of losses forgiven; absent: what the rules give everyone that year."""
@@ -848,21 +949,63 @@ class NextGeneration(Model):
     regional_efficiency: Number = 0.0
     """Fraction of the benchmark by which low cost against the region lessens the discount."""
     national_efficiency: Number = 0.0
+    """The same against the nation."""
     infrastructure_payments: Nonnegative = 0.0
     """Received during the year, US dollars; all of it is recouped."""
+
+
+class TrackChange(Model):
+    """What is different on a track from one performance year on; all else stays as it was."""
+
+    program: str | None = None
+    """Program whose rules hold from then on, such as "reach" from 2023."""
+    option: str | None = None
+    """Its option."""
+    primary_care_capitation: PrimaryCareCapitation | None = None
+    """As elected from then on; the kind of capitation stays."""
+    total_care_capitation: TotalCareCapitation | None = None
+    """Likewise."""
+    advanced_payment: AdvancedPayment | None = None
+    """As elected from then on."""
+    stop_loss: StopLoss | None = None
+    """As elected from then on, or with the attachment points of that year."""
+    early_exit: Flag | None = None
+    """The entity leaves in that year, which must then be the last."""
+    projected_quality_score: Rate | None = None
+    """Score from which capitation is computed from then on."""
+    provisional_settlement: ProvisionalSettlement | None = None
+    """Interim settlement elected from then on."""
+    shared_savings: SharedSavings | None = None
+    """Elections and facts of the Shared Savings Program from then on."""
+    next_generation: NextGeneration | None = None
+    """Elections of Next Generation ACO from then on."""
+    cost: CostDefinition | None = None
+    """How the program's cost differs from then on."""
+    benchmark: Benchmark | None = None
+    """The track's own target of that year, from which later ones grow."""
+    rules: dict[str, Any] | None = None
+    """Rules that the track overrides from then on, in place of those before."""
 
 
 class Track(Model):
     """One way to take part: a program, an option and the elections within it."""
 
     name: Name
+    """Name of your own."""
     program: str
+    """One of `simdc programs list`."""
     option: str
+    """One of the program's."""
     capitation: Literal["none", "primary_care", "total_care"] = "none"
+    """Payment mechanism elected."""
     primary_care_capitation: PrimaryCareCapitation | None = None
+    """Needed with capitation = "primary_care"."""
     total_care_capitation: TotalCareCapitation | None = None
+    """Needed with capitation = "total_care"."""
     advanced_payment: AdvancedPayment | None = None
+    """Only beside primary care capitation."""
     stop_loss: StopLoss | None = None
+    """Absent: not elected."""
     early_exit: Flag = False
     """The entity leaves early and the retention withhold is kept."""
     projected_quality_score: Rate | None = None
@@ -880,6 +1023,8 @@ class Track(Model):
     """This track's own target; needed where tracks of a scenario count cost differently."""
     rules: dict[str, Any] = Field(default_factory=dict)
     """Rules of the program that this track overrides, by name."""
+    from_year: dict[YearKey, TrackChange] = Field(default_factory=dict)
+    """With a table [years]: what changes from a performance year on, such as the program."""
 
     @model_validator(mode="after")
     def _capitation_has_its_table(self) -> Self:
@@ -903,6 +1048,7 @@ class Guarantee(Model):
     base: Literal["prospective_benchmark", "prior_expenditure", "dollars"] = "prospective_benchmark"
     """No source states the base: an assumption unless you know it from your CMS letter."""
     prior_expenditure: PositiveDollars | None = None
+    """US dollars, when base is 'prior_expenditure'."""
     dollars: PositiveDollars | None = None
     """The required amount itself, when base is 'dollars'."""
 
@@ -919,16 +1065,60 @@ class Guarantee(Model):
         return self
 
 
+def _growth_kind(value: object) -> str | None:
+    if isinstance(value, dict):
+        return "(by year)"
+    return None if isinstance(value, list | tuple) else "(figure)"
+
+
+YearlyGrowth = Annotated[
+    Annotated[Growth, Tag("(figure)")] | Annotated[dict[YearKey, Growth], Tag("(by year)")],
+    Discriminator(
+        _growth_kind,
+        custom_error_type=REFUSAL,
+        custom_error_message="must be a growth such as 0.04, or a table of years such as "
+        "{ 2023 = 0.04, 2024 = 0.05 }",
+    ),
+]
+"""One figure for every year, or one for each; a year that is left out has none."""
+
+
+class Years(Model):
+    """Performance years after the entity's first, each settled by its own rules."""
+
+    through: Year
+    """Last performance year."""
+    alignment_turnover: Rate = 0.0
+    """Share of beneficiaries replaced by others each year."""
+    cost_persistence: Rate = 0.0
+    """Correlation, from one year to the next, of what chance does to a person who stays: cost over
+    what is expected of them. No source states it."""
+    benchmark_growth: YearlyGrowth | None = None
+    """Growth of the unadjusted benchmark over the year before, as projected; absent: none."""
+    benchmark: dict[YearKey, Benchmark] = Field(default_factory=dict)
+    """Instead, the benchmark of a year, from which later ones grow."""
+    expected_cost_growth: YearlyGrowth | None = None
+    """Growth of expected cost over the year before; absent: that of the benchmark."""
+    entity_effect_correlation: Coefficient | None = None
+    """Correlation of the entity effect, as a normal score, from one year to the next; absent: the
+    published one of savings rates."""
+
+
 class Observed(Model):
     """A published outcome to place in the simulated distribution."""
 
     track: Name
+    """Name of the track that was really taken."""
     source: str
+    """Where it was published."""
     gross_savings: Dollars | None = None
+    """US dollars; negative for losses."""
     gross_savings_rate: Number | None = None
     """Gross savings over the final benchmark."""
     shared_savings: Dollars | None = None
+    """The entity's share before sequestration."""
     shared_after_sequestration: Dollars | None = None
+    """As it was paid or owed."""
 
     @model_validator(mode="after")
     def _something_to_compare(self) -> Self:
@@ -948,11 +1138,22 @@ class Scenario(Model):
     """A whole scenario file."""
 
     title: str = ""
+    """Heading of the report."""
     run: Run = Run()
+    """How much to simulate."""
     entity: Entity
+    """Who takes the risk."""
     population: Population
+    """Who is aligned."""
     benchmark: Benchmark
+    """The target."""
     drivers: Drivers = Drivers()
+    """What is uncertain for everyone at once."""
     track: tuple[Track, ...] = Field(min_length=1)
+    """One table for each way to take part; all are settled on the same draws."""
     guarantee: Guarantee = Guarantee()
+    """What the required guarantee is a percentage of."""
+    years: Years | None = None
+    """Later performance years; everything else in the file is of the first."""
     observed: Observed | None = None
+    """A published outcome to compare with."""

@@ -61,7 +61,7 @@ def quote(value: object) -> str:
         case bool():
             return "true" if value else "false"
         case str():
-            return json.dumps(_shortened(value), ensure_ascii=False)
+            return _printable_text(json.dumps(_shortened(value), ensure_ascii=False))
         case date() | datetime() | time():
             return value.isoformat()
         case Mapping():
@@ -70,6 +70,11 @@ def quote(value: object) -> str:
             return "a list" if value else "[]"
         case _:
             return _shortened(str(value))
+
+
+def _printable_text(text: str) -> str:
+    """Text in which every character shows, those that steer a terminal by their number."""
+    return "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in text)
 
 
 def _shortened(text: str) -> str:

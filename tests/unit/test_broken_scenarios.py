@@ -58,5 +58,5 @@ def test_mistake_on_the_command_line_exits_with_2_and_writes_nothing(
     assert stopped.value.code == 2
     shown = capsys.readouterr()
     assert shown.out == ""
-    assert shown.err == "simdc: " + "\n".join(case["told"]) + "\n"
+    assert shown.err == "".join(f"simdc: {sentence}\n" for sentence in case["told"])
     assert [path.name for path in folder.iterdir()] == ["scenario.toml"]

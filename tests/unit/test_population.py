@@ -245,31 +245,53 @@ HEADER = "segment,months,expected_cost\n"
         (HEADER, "people.csv: has no rows"),
         ('segment,months,expected_cost\n"Aged,12,1\n', "cannot be read as CSV"),
         ("segment,expected_cost\nAged,1\n", "column 'months': there is no such column"),
-        ("segment,month,expected_cost\nAged,12,1\n", "did you mean 'month'"),
-        ("segment,months,expected_costs\nAged,12,1\n", "did you mean 'expected_costs'"),
+        ("segment,month,expected_cost\nAged,12,1\n", "'month': unknown.*did you mean 'months'"),
+        ("segment,months,expected_costs\nAged,12,1\n", "did you mean 'expected_cost'"),
+        ("segment,months,risk_score,expected_costs\nAged,12,1,1\n", "did you mean 'expected_cost'"),
+        (HEADER.replace("\n", ",riskscore\n") + "Aged,12,1,1\n", "did you mean 'risk_score'"),
+        (HEADER.replace("\n", ", risk_score\n") + "Aged,12,1,1\n", "did you mean 'risk_score'"),
+        (HEADER.replace("\n", ",ID\n") + "Aged,12,1,1\n", "did you mean 'id'"),
         ("months,expected_cost\n12,1\n", "column 'segment'"),
-        (HEADER + "Aged,12,1\nAged,12,-1\n", r"'expected_cost', row 2: must be .*\(given -1"),
-        (HEADER + "Aged,12,inf\n", r"'expected_cost', row 1: .*\(given inf\)"),
-        (HEADER + "Aged,12,NaN\n", r"'expected_cost', row 1: .*\(given nothing\)"),
-        (HEADER + 'Aged,12,"1,000"\n', r"row 1: .*\(given 1,000\)"),
-        (HEADER + "Aged,12,True\n", r"row 1: .*\(given True\)"),
-        (HEADER + "Aged,0,1\n", r"'months', row 1: .*above 0 and at most 12 \(given 0\)"),
-        (HEADER + "Aged,12,1\nAged,12.01,1\n", r"'months', row 2: .*\(given 12.01\)"),
-        (HEADER + ",12,1\n", r"'segment', row 1: must not be empty"),
-        (HEADER + "Aged,12,1\naged,12,1\n", r"row 2: names no segment.*'Aged'"),
+        (HEADER + "Aged,12,1\nAged,12,-1\n", r"'expected_cost', line 3: must be .*\(given -1"),
+        (HEADER + "Aged,12,inf\n", r"'expected_cost', line 2: .*\(given inf\)"),
+        (HEADER + "Aged,12,NaN\n", r"'expected_cost', line 2: .*\(given nothing\)"),
+        (HEADER + 'Aged,12,"1,000"\n', r"line 2: .*\(given 1,000\)"),
+        (HEADER + "Aged,12,True\n", r"line 2: .*\(given True\)"),
+        (HEADER + "Aged,0,1\n", r"'months', line 2: .*above 0 and at most 12 \(given 0\)"),
+        (HEADER + "Aged,12,1\nAged,12.01,1\n", r"'months', line 3: .*\(given 12.01\)"),
+        (HEADER + ",12,1\n", r"'segment', line 2: must not be empty"),
+        (HEADER + "Aged,12,1\naged,12,1\n", r"line 3: names no segment.*'Aged'"),
         (HEADER + "Aged,12,0\n", r"segment\[0\]: its people in the file all have.* of 0"),
-        ("id," + HEADER + "a,Aged,12,1\na,Aged,12,2\n", r"'id', row 2: is the id of an earlier"),
-        ("id," + HEADER + ",Aged,12,1\n", r"'id', row 1: must not be empty"),
+        (
+            "id," + HEADER + "a,Aged,12,1\na,Aged,12,2\n",
+            r"'id', line 3: is the id of somebody above",
+        ),
+        ("id," + HEADER + ",Aged,12,1\n", r"'id', line 2: must not be empty"),
+        (HEADER + "\n\nAged,12,1\n \nAged,12,-1\n", "'expected_cost', line 6: must be"),
+        ("note," + HEADER + '"two\nlines",Aged,12,1\nx,Aged,12,-1\n', "line 4: must be"),
         ("segment,months,risk_score\nAged,12,1\n", "needs 'expected_cost_pbpm'"),
         (
             "segment,months,risk_score,expected_cost\nAged,12,-1,1\n",
-            r"'risk_score', row 1: .*0 or more",
+            r"'risk_score', line 2: .*0 or more",
         ),
     ],
 )
 def test_refused_file(tmp_path, text, sentence):
     with pytest.raises(InputError, match=sentence):
         listed(tmp_path, text)
+
+
+def test_columns_beside_a_known_one_do_no_harm(tmp_path):
+    text = "segment,months,expected_cost,risk_score,risk_score_2021,age\nAged,12,100,1,2,70\n"
+    (people,) = listed(tmp_path, text).segments
+    assert people.total_expected_cost == 100
+
+
+def test_rows_of_a_file_without_lines_are_counted_from_one(tmp_path):
+    frame = pd.DataFrame({"segment": "Aged", "months": [12, 13], "expected_cost": [1.0, 1.0]})
+    frame.to_parquet(tmp_path / "people.parquet")
+    with pytest.raises(InputError, match="column 'months', row 2: "):
+        built(segment(), file="people.parquet", base=tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -12,11 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import xarray as xr
 from pydantic import ValidationError
 
 from simdc.cli.main import main
 from simdc.errors import InputError
 from simdc.programs import load_program, program_names
+from simdc.result import write_result
+from simdc.runner import run
 from simdc.scenario import (
     Scenario,
     load_scenario,
@@ -119,6 +122,86 @@ def test_rates_just_outside_are_refused(rate: str) -> None:
     )
 
 
+@pytest.mark.parametrize("name", ["Éléonore & Söhne", "医療 1", "Ünal-2", "आरोग्य"])
+def test_names_in_any_script(name: str) -> None:
+    changed = parse_scenario(document(('name = "dialysis"', f'name = "{name}"')))
+    assert changed.population.segment[1].name == name
+
+
+def test_one_name_has_one_spelling() -> None:
+    """A name typed with a combining accent is that with the accented letter."""
+    changes = (
+        ('name = "global"', 'name = "Gl\\u00f3bal"'),
+        ('track = "global"', 'track = "Glo\\u0301bal"'),
+    )
+    scenario = parse_scenario(document(*changes))
+    assert scenario.observed is not None
+    assert scenario.observed.track == scenario.track[1].name == "Glóbal"
+
+
+def test_names_in_any_script_are_kept_in_the_result(folder: Path) -> None:
+    text = TEXT.replace('"global"\nprogram', '"Éléonore 医療"\nprogram')
+    text = text.replace('track = "global"', 'track = "Éléonore 医療"').replace("dialysis", "Übrige")
+    (folder / "names.toml").write_text(text, encoding="utf-8")
+    tree = run(load_scenario("names.toml"), draws=200, threads=1)
+    write_result(tree, folder / "names.nc")
+    with xr.open_datatree(folder / "names.nc", engine="h5netcdf") as kept:
+        assert kept["draws"]["track"].values.tolist() == ["professional", "Éléonore 医療"]
+        assert "Übrige" in kept["inputs"]["segment"].values.tolist()
+
+
+@pytest.mark.parametrize("name", ["a\\u0085b", "\\u0301a", "a\\u200db", "-a", "a/b", ""])
+def test_names_without_control_characters(name: str) -> None:
+    (sentence,) = sentences(('name = "dialysis"', f'name = "{name}"'))
+    assert "must be a name of 1 to 60 letters" in sentence
+
+
+def test_a_spread_up_to_twenty_is_allowed() -> None:
+    parse_scenario(document(("cv = 1.0 }", "cv = 20 }")))
+    assert sentences(("cv = 1.0 }", "cv = 20.001 }"))
+
+
+# --- health equity ----------------------------------------------------------------------------
+
+
+# 11,800 people for 0.9 x 12 + 0.1 x 4 = 11.2 months, and 200 for 12.
+def equity(months: float, *changes: tuple[str, str]) -> dict[str, Any]:
+    text = TEXT.replace('"gpdc"', '"reach"').replace("year = 2022", "year = 2024")
+    changed = text.replace("pbpm = 1_300", f"pbpm = 1_300\nhealth_equity_up_months = {months}")
+    for old, new in changes:
+        assert old in changed
+        changed = changed.replace(old, new)
+    return tomllib.loads(changed)
+
+
+def test_no_more_months_of_health_equity_than_anyone_is_aligned() -> None:
+    parse_scenario(equity(134_560))
+    with pytest.raises(InputError) as refused:
+        parse_scenario(equity(134_561))
+    assert str(refused.value) == (
+        "benchmark.health_equity_up_months: must be at most 134,560, the beneficiary-months of "
+        "everyone aligned (given 134,561)."
+    )
+
+
+def test_months_of_health_equity_against_a_file_of_people(folder: Path) -> None:
+    (folder / "people.csv").write_text(
+        "segment,months,expected_cost\naged and disabled,12,9e3\ndialysis,3,9e3\n"
+    )
+    listed = (
+        (
+            '[[population.segment]]\nname = "aged',
+            '[population]\nfile = "people.csv"\n\n[[population.segment]]\nname = "aged',
+        ),
+        ("beneficiaries = 11_800\nexpected_cost_pbpm = 1_100.0\n", ""),
+        ("eligible_months = [{ months = 12, share = 0.9 }, { months = 4, share = 0.1 }]\n", ""),
+        ("beneficiaries = 200\nexpected_cost_pbpm = 8_000\n", ""),
+    )
+    parse_scenario(equity(15, *listed), base_dir=folder)
+    with pytest.raises(InputError, match=r"must be at most 15, .* \(given 16\)"):
+        parse_scenario(equity(16, *listed), base_dir=folder)
+
+
 # --- programs ---------------------------------------------------------------------------------
 
 
@@ -202,6 +285,39 @@ def test_all_problems_are_told_in_the_order_of_the_file() -> None:
     ]
 
 
+def test_one_mistake_in_many_tracks_is_told_once_with_all_its_places(folder: Path) -> None:
+    start, end = TEXT.index('[[track]]\nname = "professional"'), TEXT.index("[guarantee]")
+    track = '[[track]]\nname = "{0}"\nprogram = "gpdc"\noptoin = "global"\n\n'
+    tracks = "".join(track.format(name) for name in ("global", "b", "c"))
+    (folder / "many.toml").write_text(TEXT[:start] + tracks + TEXT[end:], encoding="utf-8")
+    (sentence,) = refusal("many.toml").splitlines()
+    line = TEXT[:start].count("\n") + 4
+    assert sentence.startswith(f"many.toml:{line}: track[0].optoin: unknown key; allowed here: ")
+    others = f"track[1] (line {line + 5}), track[2] (line {line + 10})"
+    assert sentence.endswith(f"did you mean 'option'? The same at {others}.")
+
+
+def test_mistakes_that_differ_are_told_apart() -> None:
+    found = sentences(
+        ("base_rate = 0.03", "base_rate = 3"), ("leakage_withhold = 0.95", "leakage_withhold = 95")
+    )
+    assert len(found) == 2
+
+
+def test_a_mistake_in_the_file_of_a_severity_names_file_and_line(folder: Path) -> None:
+    (folder / "costs.csv").write_text("cost\n100\n-1\n", encoding="utf-8")
+    spec = (
+        'distribution = "lognormal", cv = 1.0',
+        'distribution = "empirical", file = "costs.csv"',
+    )
+    with pytest.raises(InputError) as refused:
+        parse_scenario(document(spec), base_dir=folder)
+    assert str(refused.value) == (
+        f"population.segment[1].severity: {folder / 'costs.csv'}: column 'cost', line 3: must be "
+        "a finite cost of 0 or more (given -1)."
+    )
+
+
 def test_no_tracks_at_all() -> None:
     tracks = TEXT[TEXT.index("[[track]]") : TEXT.index("[guarantee]")]
     found = sentences((tracks, ""), ("[run]", "track = []\n\n[run]"))
@@ -246,6 +362,27 @@ def test_missing_file(folder: Path) -> None:
     assert refusal("mine.toml") == (
         "mine.toml: there is no such file; in that folder there are other.toml."
     )
+
+
+def test_missing_file_among_many_names_the_five_nearest(folder: Path) -> None:
+    for name in (
+        "large-global",
+        "large-professional",
+        "small-global",
+        "zzz",
+        "qqq",
+        "tests",
+        "xyz",
+    ):
+        (folder / f"{name}.toml").write_text(TEXT, encoding="utf-8")
+    told = refusal("large-globl.toml")
+    named = told.partition("the nearest of the 7 in that folder are ")[2].rstrip(".").split(", ")
+    assert named[:3] == ["large-global.toml", "small-global.toml", "large-professional.toml"]
+    assert len(named) == 5
+
+
+def test_standard_input_is_no_file(folder: Path) -> None:
+    assert "not read from standard input" in refusal("-")
 
 
 def test_folder_for_a_file(folder: Path) -> None:
@@ -366,15 +503,105 @@ def test_validate_command_shows_what_was_understood(capsys: pytest.CaptureFixtur
     shown = capsys.readouterr().out
     lines = shown.splitlines()
     assert lines[0].endswith("whole_scenario.toml is valid. Nothing was simulated.")
-    assert max(map(len, lines[1:])) <= 110
     # 11,800 people for 0.9 x 12 + 0.1 x 4 = 11.2 months at $1,100.
     (segment,) = (line for line in lines if "11,800" in line)
     assert "132,160" in segment
     assert "$145,376,000" in segment
-    (discount,) = (line for line in lines if line.startswith("* discount"))
+    (discount,) = (line for line in lines if line.startswith("discount*"))
     assert "3% of benchmark" in discount
     assert "* overridden by the scenario" in lines
     assert "Assumptions" in lines
+
+
+@pytest.mark.parametrize("width", [60, 80, 130])
+def test_validate_puts_each_figure_beside_its_label(
+    width: int, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    with pytest.raises(SystemExit):
+        main(["validate", str(WHOLE)])
+    lines = capsys.readouterr().out.splitlines()
+    assert [line for line in lines if line != line.rstrip()] == []
+    assert max(map(len, lines[1:])) <= min(width, 110)  # the first names a file
+    first, second = (i for i, line in enumerate(lines) if line.startswith("Track "))
+    figures = [" ".join(line.split()) for line in lines]
+    # 134,560 months at $1,300; the mean score of 90% loses a tenth of the withhold of 5%.
+    assert "Benchmark $174,928,000 $1,300.00" in figures[first:second]
+    assert "Benchmark after discount, quality $174,053,360 $1,293.50" in figures[first:second]
+    assert "Required guarantee $4,373,200 $32.50" in figures[first:second]
+    # The scenario's discount of 3% on the other track.
+    assert "Benchmark after discount, quality $168,805,520 $1,254.50" in figures[second:]
+    assert "Required guarantee $5,247,840 $39.00" in figures[second:]
+    # No word is broken, however narrow.
+    words = {word for line in lines for word in line.split()}
+    assert {"Segment", "Confidence", "disabled", "sequestration_shared_savings"} <= words
+
+
+def test_validate_speaks_like_run(capsys: pytest.CaptureFixture[str], folder: Path) -> None:
+    text = TEXT.replace('type = "standard"', 'type = "new_entrant"')
+    (folder / "new.toml").write_text(text, encoding="utf-8")
+    with pytest.raises(SystemExit):
+        main(["validate", "new.toml"])
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[2] == "D9999, New Entrant, performance year 2022; 2,000 draws, seed 7"
+    assert "The default entity effect rests on published Global entities." in lines
+    told = lines[lines.index("Assumptions") + 1 :]
+    assert {line[:2] for line in told} == {"• ", "  "}
+
+
+def test_validate_does_not_break_a_long_name(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = "aged-and-disabled-people-who-have-been-with-us-for-years"
+    (folder / "long.toml").write_text(TEXT.replace("aged and disabled", name), encoding="utf-8")
+    monkeypatch.setenv("COLUMNS", "60")
+    with pytest.raises(SystemExit):
+        main(["validate", "long.toml"])
+    (row,) = (line for line in capsys.readouterr().out.splitlines() if "145,376,000" in line)
+    assert row.startswith(name)
+
+
+def test_validate_tells_expected_savings_of_each_track(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fixed = """
+[drivers]
+quality_score = { distribution = "fixed", value = 0.9 }
+"""
+    start, end = TEXT.index("[drivers]"), TEXT.index("[[track]]")
+    (folder / "fixed.toml").write_text(TEXT[:start] + fixed + TEXT[end:], encoding="utf-8")
+    with pytest.raises(SystemExit):
+        main(["validate", "fixed.toml", "--json"])
+    professional, other = json.loads(capsys.readouterr().out)["tracks"]
+    cost = 132_160 * 1_100 + 2_400 * 8_000
+    for track, final in ((professional, 0.995 * 174_928_000), (other, 0.965 * 174_928_000)):
+        expected = track["expected"]
+        assert expected["cost_of_care"] == pytest.approx(cost)
+        # Capitation replaces what it pays, and stop-loss charges what it pays: both are neutral.
+        assert expected["net_cost_of_care"] == pytest.approx(cost)
+        assert expected["gross_savings_rate"] == pytest.approx(1 - cost / final)
+
+
+@pytest.mark.parametrize(
+    ("change", "option"),
+    [
+        (("", ""), "global"),
+        (("performance_year = 2022", 'performance_year = 2022\noption = "professional"'),
+         "professional"),
+    ],
+)  # fmt: skip
+def test_option_of_the_entity(
+    change: tuple[str, str], option: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "option.toml").write_text(TEXT.replace(*change, 1), encoding="utf-8")
+    with pytest.raises(SystemExit):
+        main(["validate", "option.toml", "--json"])
+    assert json.loads(capsys.readouterr().out)["entity"]["option"] == option
+    assert "option" in scenario_schema()["$defs"]["Entity"]["properties"]
+    (sentence,) = sentences(("performance_year = 2022", 'performance_year = 2022\noptoin = "x"'))
+    assert sentence.endswith(
+        "allowed here: id, type, performance_year, option, note; did you mean 'option'?"
+    )
 
 
 def test_validate_command_as_json(capsys: pytest.CaptureFixture[str]) -> None:
