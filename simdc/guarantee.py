@@ -26,13 +26,18 @@ from simdc.estimate import (
     quantile,
     tail_mean,
 )
+from simdc.settlement.provisional import exposure
 
-__all__ = ["LEVELS", "GuaranteeFigures", "attempt", "size_guarantee"]
+__all__ = ["LEVELS", "STEPS", "GuaranteeFigures", "attempt", "cover_by_step", "size_guarantee"]
 
 P = ParamSpec("P")
 
 LEVELS = (0.90, 0.95, 0.99, 0.995)
 """Levels at which covering amounts are given unless others are asked for."""
+
+STEPS = ("without", "at_provisional", "until_final")
+"""What is owed at the final settlement without a provisional one, at the provisional one, and at
+the final one after it."""
 
 
 @dataclass(frozen=True)
@@ -137,3 +142,30 @@ def size_guarantee(
         mean_beyond={p: attempt(tail_mean, owed, p, is_sorted=True) for p in levels},
         draws_needed=needed,
     )
+
+
+def cover_by_step(
+    cash_due: NDArray[np.float64],
+    provisional: NDArray[np.float64],
+    levels: Sequence[float] = LEVELS,
+) -> dict[str, dict[float, Estimate]]:
+    """What provisional settlement does to the amount that has to be guaranteed.
+
+    Parameters
+    ----------
+    cash_due : array of shape (draw,)
+        US dollars due at the final settlement, net of the provisional one; positive paid to the
+        entity.
+    provisional : array of shape (draw,)
+        US dollars paid (positive) or collected (negative) at the provisional settlement.
+    levels : sequence of float, optional
+        Strictly between 0 and 1.
+
+    Returns
+    -------
+    dict of str to dict of float to Estimate
+        For each of `STEPS`, level to the amount that covers what is owed with that probability.
+    """
+    owed = exposure(cash_due + provisional, provisional)
+    by_step = zip(STEPS, (owed.without, owed.at_provisional, owed.in_between), strict=True)
+    return {step: {p: attempt(quantile, amounts, p) for p in levels} for step, amounts in by_step}

@@ -47,14 +47,16 @@ class TrackOutcome:
     draws : mapping of str to array of shape (draw,)
         Statement lines kept for every draw, in US dollars unless the registry of variables says
         otherwise: ``settlement_benchmark``, ``net_cost_of_care``, ``gross_savings``,
-        ``shared_savings``, ``shared_after_sequestration``, ``cash_due``, ``final_benchmark``.
+        ``shared_savings``, ``shared_after_sequestration``, ``cash_due``, ``final_benchmark``; and
+        ``provisional_settlement`` where any track of the simulation takes one.
     fixed : mapping of str to float
         Figures that are the same in every draw: ``stop_loss_charge``, ``base_capitation``,
-        ``enhanced_capitation`` (US dollars).
+        ``enhanced_capitation``, ``unadjusted_benchmark`` and, where the required guarantee is a
+        rate, ``guarantee_base`` (US dollars).
     required_guarantee : float or None
         US dollars that the rules require, fixed before the year; None where no rule states any.
     guarantee_basis : str
-        What that amount is a rate of, as a phrase.
+        What that amount is a rate of, or why there is none, as a phrase.
     """
 
     name: str

@@ -10,6 +10,7 @@ group        holds
 /guarantee   per track: the required amount, how often it fails, the amounts that would cover
 /observed    a published outcome and where it falls; only where the scenario gives one
 /attribution what each driver and people's luck are worth; only where asked for
+/years       every performance year, all together, and the guarantee by date; only with [years]
 ============ ====================================================================================
 
 An estimate lies along the dimension ``figure``: ``estimate, ci_low, ci_high, standard_error``. NaN
@@ -23,7 +24,7 @@ import glob
 import json
 import math
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -36,12 +37,12 @@ from xarray.core import indexing
 from simdc import interrupts
 from simdc.errors import InputError, SimdcError
 from simdc.estimate import CONFIDENCE, Estimate, mean, probability, quantile, standard_deviation
-from simdc.guarantee import LEVELS, attempt, size_guarantee
+from simdc.guarantee import LEVELS, STEPS, attempt, cover_by_step, size_guarantee
 from simdc.provenance import provenance
 from simdc.variables import SIGN_CONVENTION, VARIABLES
 
 if TYPE_CHECKING:
-    from simdc.attribution import Attribution, SourceFigures
+    from simdc.attribution import Attribution
     from simdc.outcome import Assumption, Simulation, TrackOutcome
     from simdc.scenario import LoadedScenario
     from simdc.scenario.models import Observed
@@ -55,8 +56,11 @@ __all__ = [
     "build_result",
     "check_target",
     "group",
+    "labelled",
     "read_result",
     "resize_guarantee",
+    "rule_columns",
+    "statistics",
     "write_result",
 ]
 
@@ -69,7 +73,14 @@ FIGURES = ("estimate", "ci_low", "ci_high", "standard_error")
 QUANTILES = {f"quantile_{percent:02}": percent / 100 for percent in (1, 5, 25, 50, 75, 95, 99)}
 STATISTICS = ("mean", "standard_deviation", *QUANTILES)
 
-FIXED = ("unadjusted_benchmark", "stop_loss_charge", "base_capitation", "enhanced_capitation")
+FIXED = (
+    "unadjusted_benchmark",
+    "stop_loss_charge",
+    "base_capitation",
+    "enhanced_capitation",
+    "guarantee_base",
+)
+_GUARANTEE_LINES = ("cash_due", "shared_after_sequestration", "provisional_settlement")
 _OBSERVABLE = (
     "gross_savings_rate",
     "gross_savings",
@@ -122,8 +133,11 @@ def build_result(
         "/summary": _summary(simulation.tracks),
         "/guarantee": _guarantee(
             [track.name for track in simulation.tracks],
-            [track.draws["cash_due"] for track in simulation.tracks],
-            [track.draws["shared_after_sequestration"] for track in simulation.tracks],
+            {
+                line: [track.draws[line] for track in simulation.tracks]
+                for line in _GUARANTEE_LINES
+                if line in simulation.tracks[0].draws
+            },
             [track.required_guarantee for track in simulation.tracks],
             [track.guarantee_basis for track in simulation.tracks],
             levels,
@@ -147,8 +161,11 @@ def resize_guarantee(tree: xr.DataTree, levels: Sequence[float]) -> xr.DataTree:
     names = [str(name) for name in before["track"].values]
     sized = _guarantee(
         names,
-        [draws["cash_due"].sel(track=name).values for name in names],
-        [draws["shared_after_sequestration"].sel(track=name).values for name in names],
+        {
+            line: [draws[line].sel(track=name).values for name in names]
+            for line in _GUARANTEE_LINES
+            if line in draws
+        },
         [None if math.isnan(v) else float(v) for v in before["required_guarantee"].values],
         [str(basis) for basis in before["guarantee_basis"].values],
         levels,
@@ -157,34 +174,44 @@ def resize_guarantee(tree: xr.DataTree, levels: Sequence[float]) -> xr.DataTree:
     return xr.DataTree.from_dict({**groups, "/guarantee": sized})
 
 
+_OF_SOURCE = (
+    "driver_mean_in_worst",
+    "covering_change",
+    "what_if_probability_owing",
+    "what_if_covering_amount",
+)
+_OF_SOURCE_AND_LINE = (
+    "variance_share",
+    "variance_removed",
+    "what_if_mean",
+    "what_if_standard_deviation",
+)
+
+
 def add_attribution(tree: xr.DataTree, found: Attribution) -> xr.DataTree:
     """The same result with what each source of its uncertainty is worth."""
-    by_track = list(found.tracks.values())
 
-    def over(figures_of: Callable[[SourceFigures], Any]) -> list[list[Any]]:
-        return [[figures_of(track[source]) for source in found.sources] for track in by_track]
+    def figures(name: str) -> list[list[Any]]:
+        return [
+            [getattr(of_source[source], name) for source in found.sources]
+            for of_source in found.tracks.values()
+        ]
 
-    by_line = {
-        name: [over(lambda f, line=line: getattr(f, name)[line]) for line in found.lines]
-        for name in (
-            "variance_share",
-            "variance_removed",
-            "what_if_mean",
-            "what_if_standard_deviation",
-        )
-    }
-    attribution = _dataset(
+    def of_line(line: str, rows: list[list[Any]]) -> list[list[Any]]:
+        return [[by_line[line] for by_line in row] for row in rows]
+
+    attribution = labelled(
         {
             "track": list(found.tracks),
             "driver": list(found.sources),
             "line": list(found.lines),
             "figure": list(FIGURES),
             "driver_mean": [found.means[source] for source in found.sources],
-            "driver_mean_in_worst": over(lambda f: f.mean_in_worst),
-            **by_line,
-            "covering_change": over(lambda f: f.covering_change),
-            "what_if_probability_owing": over(lambda f: f.what_if_probability_owing),
-            "what_if_covering_amount": over(lambda f: f.what_if_covering_amount),
+            **{name: figures(name) for name in _OF_SOURCE},
+            **{
+                name: [of_line(line, figures(name)) for line in found.lines]
+                for name in _OF_SOURCE_AND_LINE
+            },
         }
     )
     return xr.DataTree.from_dict({**tree.to_dict(), "/attribution": attribution})
@@ -218,7 +245,7 @@ def _variable(name: str, data: Any, dims: tuple[str, ...] | None = None) -> xr.V
     return xr.Variable(described.dims if dims is None else dims, data, described.attributes)
 
 
-def _dataset(names_and_data: Mapping[str, Any], **attributes: Any) -> xr.Dataset:
+def labelled(names_and_data: Mapping[str, Any], **attributes: Any) -> xr.Dataset:
     """A dataset of registered variables; those named after their dimension become coordinates."""
     variables = {name: _variable(name, data) for name, data in names_and_data.items()}
     coordinates = {name for name in variables if variables[name].dims == (name,)}
@@ -231,7 +258,7 @@ def _dataset(names_and_data: Mapping[str, Any], **attributes: Any) -> xr.Dataset
 
 def _inputs(simulation: Simulation) -> xr.Dataset:
     tracks = simulation.tracks
-    return _dataset(
+    return labelled(
         {
             "segment": list(simulation.segments),
             **{name: list(column) for name, column in simulation.segment_table.items()},
@@ -239,7 +266,7 @@ def _inputs(simulation: Simulation) -> xr.Dataset:
             "program": [track.program for track in tracks],
             "option": [track.option for track in tracks],
             **{name: [track.fixed.get(name, math.nan) for track in tracks] for name in FIXED},
-            **_columns(_rule_rows(tracks), _RULE_COLUMNS),
+            **rule_columns(tracks),
             **_columns(_assumption_rows(simulation.assumptions), _ASSUMPTION_COLUMNS),
         }
     )
@@ -261,6 +288,11 @@ _ASSUMPTION_COLUMNS = ("assumption_subject", "assumption_statement", "assumption
 def _columns(rows: Sequence[tuple[str, ...]], names: tuple[str, ...]) -> dict[str, Any]:
     table = np.array(rows, dtype=object).reshape(len(rows), len(names))
     return {name: table[:, column] for column, name in enumerate(names)}
+
+
+def rule_columns(tracks: Sequence[TrackOutcome]) -> dict[str, Any]:
+    """Every rule of every track, one row each, as the variables of a table."""
+    return _columns(_rule_rows(tracks), _RULE_COLUMNS)
 
 
 def _rule_rows(tracks: Sequence[TrackOutcome]) -> list[tuple[str, ...]]:
@@ -298,7 +330,7 @@ def _json(value: object) -> str:
 def _draws(simulation: Simulation) -> xr.Dataset:
     tracks = simulation.tracks
     first = simulation.first_draw
-    return _dataset(
+    return labelled(
         {
             "track": [track.name for track in tracks],
             "segment": list(simulation.segments),
@@ -323,7 +355,8 @@ def _outcome(track: TrackOutcome, line: str) -> Array:
     return track.draws[line]
 
 
-def _statistics(values: Array) -> list[Estimate]:
+def statistics(values: Array) -> list[Estimate]:
+    """Estimates of one variable over its draws, in the order of `STATISTICS`."""
     ordered = np.sort(values)
     return [
         attempt(mean, values),
@@ -333,7 +366,7 @@ def _statistics(values: Array) -> list[Estimate]:
 
 
 def _summary(tracks: Sequence[TrackOutcome]) -> xr.Dataset:
-    labels = _dataset(
+    labels = labelled(
         {
             "track": [track.name for track in tracks],
             "statistic": list(STATISTICS),
@@ -345,7 +378,7 @@ def _summary(tracks: Sequence[TrackOutcome]) -> xr.Dataset:
         {
             line: _variable(
                 line,
-                np.array([_statistics(_outcome(track, line)) for track in tracks]),
+                np.array([statistics(_outcome(track, line)) for track in tracks]),
                 ("track", "statistic", "figure"),
             )
             for line in lines
@@ -355,18 +388,31 @@ def _summary(tracks: Sequence[TrackOutcome]) -> xr.Dataset:
 
 def _guarantee(
     names: Sequence[str],
-    cash_due: Sequence[Array],
-    shared: Sequence[Array],
+    lines: Mapping[str, Sequence[Array]],
     required: Sequence[float | None],
     basis: Sequence[str],
     levels: Sequence[float],
 ) -> xr.Dataset:
+    """Sizing of every track, from its rows of `_GUARANTEE_LINES`; the last need not be there."""
     levels = sorted(set(levels))
+    cash_due, shared = lines["cash_due"], lines["shared_after_sequestration"]
     sized = [
         size_guarantee(*of_track, levels)
         for of_track in zip(cash_due, shared, required, strict=True)
     ]
-    return _dataset(
+    by_step = {}
+    if "provisional_settlement" in lines:
+        found = [
+            cover_by_step(*of_track, levels)
+            for of_track in zip(cash_due, lines["provisional_settlement"], strict=True)
+        ]
+        by_step = {
+            "step": list(STEPS),
+            "covering_amount_by_step": [
+                [[track[step][p] for p in levels] for step in STEPS] for track in found
+            ],
+        }
+    return labelled(
         {
             "track": list(names),
             "figure": list(FIGURES),
@@ -387,6 +433,7 @@ def _guarantee(
             "covering_amount": [[each.covering[p] for p in levels] for each in sized],
             "mean_owed_beyond": [[each.mean_beyond[p] for p in levels] for each in sized],
             "draws_needed": [sized[0].draws_needed[p] for p in levels],
+            **by_step,
         }
     )
 
@@ -410,7 +457,7 @@ def _observed(observed: Observed, track: TrackOutcome) -> xr.Dataset:
                 "sign_convention": "none",
             },
         )
-    labels = _dataset({"figure": list(FIGURES)}, track=track.name, source=observed.source)
+    labels = labelled({"figure": list(FIGURES)}, track=track.name, source=observed.source)
     return labels.assign(found)
 
 
@@ -525,7 +572,7 @@ def read_result(path: str | Path) -> xr.DataTree:
             on_failure.callback(tree.close)
             _check_format(tree, path)
             for node in tree.subtree:
-                if node.path != "/draws":
+                if node.name != "draws":
                     node.dataset.load()
         except (OSError, RuntimeError, ValueError, KeyError) as error:
             raise InputError("is not a netCDF file, or is damaged", file=path) from error

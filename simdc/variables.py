@@ -52,6 +52,11 @@ def _driver(long_name: str) -> Variable:
     return Variable(long_name, _SHARE, _NO_SIGN, ("draw",))
 
 
+def _deviation(long_name: str) -> Variable:
+    """A driver of cost, in the terms of its distribution."""
+    return _driver(f"{long_name}: deviation on the log scale, or factor where it is lognormal")
+
+
 def _amount(long_name: str, *dims: str, sign_convention: str = _POSITIVE) -> Variable:
     return Variable(long_name, _USD, sign_convention, dims)
 
@@ -92,15 +97,24 @@ VARIABLES: Mapping[str, Variable] = MappingProxyType(
             "shared savings or losses after sequestration", SIGN_CONVENTION
         ),
         "cash_due": _line("cash due at settlement", SIGN_CONVENTION),
+        "provisional_settlement": _line(
+            "paid or collected at provisional settlement, netted in cash due", SIGN_CONVENTION
+        ),
         # What was drawn
         "cost": _amount("Part A and B cost", "segment", "draw"),
-        "national_trend": _driver("national trend deviation (A&D), log scale"),
-        "national_trend_esrd": _driver("national trend deviation (ESRD), log scale"),
-        "regional_trend": _driver("regional deviation, log scale"),
-        "entity_effect": _driver("entity effect, log scale"),
+        "national_trend": _deviation("national trend (A&D)"),
+        "national_trend_esrd": _deviation("national trend (ESRD)"),
+        "pandemic": _deviation("shock to the nation's cost"),
+        "regional_trend": _deviation("regional trend"),
+        "entity_effect": _deviation("entity effect"),
         "quality_score": _driver("total quality score"),
         "completion": _driver("completed claims over claims as settled"),
         "high_performers_bonus": _driver("High Performers Pool bonus over unadjusted benchmark"),
+        "ci_sep_missed": _driver("1 where CI/SEP is missed"),
+        "reference_population_drift": _driver("reference population's score over the projected"),
+        "coding_factor": _driver("coding intensity factor over the one in the benchmark"),
+        "health_equity_months": _driver("health-equity months over those in the benchmark"),
+        "early_exit": _driver("1 where the entity leaves early"),
         # Segments
         "category": _text("category of beneficiary", "segment"),
         "alignment": _text("how beneficiaries are aligned", "segment"),
@@ -116,6 +130,9 @@ VARIABLES: Mapping[str, Variable] = MappingProxyType(
         "enhanced_capitation": _amount(
             "enhanced primary care capitation, repaid at settlement", "track"
         ),
+        "guarantee_base": _amount(
+            "what the required guarantee is a rate of; NaN where it is no rate", "track"
+        ),
         # Rules, one row per track and rule
         "rule_track": _text("track the rule applies to", "rule"),
         "rule_name": _text("name of the rule", "rule"),
@@ -130,7 +147,9 @@ VARIABLES: Mapping[str, Variable] = MappingProxyType(
         "assumption_statement": _text("what is assumed", "assumption"),
         "assumption_source": _text("where it comes from", "assumption"),
         # Guarantee
-        "guarantee_basis": _text("what the required amount is a rate of", "track"),
+        "guarantee_basis": _text(
+            "what the required amount is a rate of, or why there is none", "track"
+        ),
         "required_guarantee": _amount(
             "guarantee that the rules require; NaN where they state none", "track"
         ),
@@ -162,7 +181,105 @@ VARIABLES: Mapping[str, Variable] = MappingProxyType(
             "mean total owed in the draws beyond the level (tail value at risk)",
             "track", "level", "figure", sign_convention=_OWED,
         ),
+        "step": _text("when an amount is owed, with or without provisional settlement", "step"),
+        "covering_amount_by_step": _amount(
+            "amount that covers what is owed at the final settlement without a provisional one, at "
+            "the provisional one, and at the final one after it, with the probability of the level",
+            "track", "step", "level", "figure", sign_convention=_OWED,
+        ),
         "draws_needed": _number("fewest draws that support the covering amount", "draws", "level"),
+        # Attribution: what each driver, all of them together and people's luck are worth
+        "driver": _text("driver, all drivers together, or people's own luck", "driver"),
+        "line": _text("line of the settlement", "line"),
+        "driver_mean": _number(
+            "mean value: of the driver; of all drivers, their factor on expected cost; of people, "
+            "cost over what the drivers let expect",
+            _SHARE, "driver", "figure",
+        ),
+        "driver_mean_in_worst": _number(
+            "the same over the draws in which cash due is in its worst 1%",
+            _SHARE, "track", "driver", "figure",
+        ),
+        "variance_share": _number(
+            "share of the variance that the driver explains (first order)",
+            _SHARE, "line", "track", "driver", "figure",
+        ),
+        "variance_removed": _number(
+            "share of the variance that goes with the driver fixed at its mean",
+            _SHARE, "line", "track", "driver", "figure",
+        ),
+        "covering_change": _amount(
+            "change, with the driver fixed at its mean, of the amount that covers the total owed "
+            "with a probability of 99%",
+            "track", "driver", "figure", sign_convention=_OWED,
+        ),
+        "what_if_mean": _amount(
+            "mean with the driver fixed at its mean",
+            "line", "track", "driver", "figure", sign_convention=SIGN_CONVENTION,
+        ),
+        "what_if_standard_deviation": _amount(
+            "standard deviation with the driver fixed at its mean",
+            "line", "track", "driver", "figure",
+        ),
+        "what_if_probability_owing": _probability(
+            "probability of owing at settlement with the driver fixed at its mean",
+            "track", "driver",
+        ),
+        "what_if_covering_amount": _amount(
+            "amount that covers the total owed with a probability of 99%, with the driver fixed at "
+            "its mean",
+            "track", "driver", "figure", sign_convention=_OWED,
+        ),
+        # Several performance years; in /years, draw gives way to statistic and figure
+        "year": _number("performance year", "1", "year"),
+        "date": _text("date from which a guarantee must stand, ISO 8601", "date"),
+        "program_of_year": _text("program", "track", "year"),
+        "option_of_year": _text("risk option", "track", "year"),
+        "benchmark_of_year": _amount("prospective benchmark, unadjusted", "track", "year"),
+        "expected_cost_of_year": _amount("expected Part A and B cost", "year"),
+        "required_guarantee_of_year": _amount(
+            "guarantee that the rules require for the year; NaN where they state none",
+            "track", "year",
+        ),
+        "shared_of_year": _amount(
+            "shared savings or losses after sequestration",
+            "track", "year", "draw", sign_convention=SIGN_CONVENTION,
+        ),
+        "cash_of_year": _amount(
+            "cash settled for the year, provisionally and finally",
+            "track", "year", "draw", sign_convention=SIGN_CONVENTION,
+        ),
+        "shared_of_years": _amount(
+            "shared savings or losses after sequestration, all years together",
+            "track", "draw", sign_convention=SIGN_CONVENTION,
+        ),
+        "cash_of_years": _amount(
+            "cash settled for all years together",
+            "track", "draw", sign_convention=SIGN_CONVENTION,
+        ),
+        "entity_effect_of_year": Variable(
+            "entity effect: deviation on the log scale, or factor where it is lognormal",
+            _SHARE, _NO_SIGN, ("year", "draw"),
+        ),
+        "probability_owing_of_year": _probability("probability of owing", "track", "year"),
+        "probability_owing_of_years": _probability(
+            "probability of owing, all years together", "track"
+        ),
+        "probability_owing_in_any_year": _probability(
+            "probability of owing in one year or more", "track"
+        ),
+        "event": _text("what happens on the date", "track", "date"),
+        "secured_years": _text("performance years that must be secured from then", "track", "date"),
+        "required_standing": _amount(
+            "sum of their required guarantees; NaN where that of one is not stated",
+            "track", "date",
+        ),
+        "covering_standing": _amount(
+            "amount that covers what is owed of these years with the probability of the level, "
+            "each year's losses in full whatever the others save",
+            "track", "date", "level", "figure", sign_convention=_OWED,
+        ),
+        "rule_year": _number("performance year the rule holds for", "1", "rule"),
     }
 )  # fmt: skip
 """Registry by name. A line that a settlement keeps must have its entry here."""

@@ -19,7 +19,9 @@ COMMANDS = {
     "run": "Simulate a scenario and settle every track on the same draws.",
     "settle": "Settle one set of figures and print every step.",
     "replay": "Recompute a published results file and say row by row what matches.",
+    "backtest": "Score the default priors against a published results file.",
     "guarantee": "Size the financial guarantee from a result.",
+    "cash-flow": "Print when capitation is paid, and what is still out at settlement.",
     "compare": "Compare the tracks of a result with each other on the same draws.",
     "benchmark": "Print how a scenario's benchmark is built, step by step.",
     "validate": "Check a scenario and print what was understood.",
@@ -41,7 +43,8 @@ class LazyGroup(click.Group):
         """Import and return one command."""
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = importlib.import_module(f"simdc.cli.{cmd_name}").command
+        module = importlib.import_module(f"simdc.cli.{cmd_name.replace('-', '_')}")
+        command: click.Command = module.command
         return command
 
     def resolve_command(
@@ -102,7 +105,7 @@ def _status(args: list[str]) -> int:
         error.show()
         return error.exit_code
     except SimdcError as error:
-        for sentence in str(error).splitlines():
+        for sentence in str(error).split("\n"):
             click.echo(f"simdc: {sentence}", err=True)
         return error.exit_status
     except (KeyboardInterrupt, click.Abort):

@@ -34,6 +34,11 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path),
     help="Where the result goes. Default: results/NAME.nc",
 )
+@click.option(
+    "--attribution",
+    is_flag=True,
+    help="Also say what each driver and people's luck are worth; takes a few times as long.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON and nothing else.")
 @click.option("--discard", is_flag=True, help="Print the tables and keep no result.")
 @click.option("--dry-run", is_flag=True, help="Say what the run will take, and stop.")
@@ -45,6 +50,7 @@ def command(
     threads: int | None,
     executor: str,
     output: Path | None,
+    attribution: bool,
     as_json: bool,
     discard: bool,
     dry_run: bool,
@@ -59,6 +65,7 @@ def command(
     Examples:
       simdc run scenarios/large-standard-global.toml
       simdc run my.toml --draws 100000 -o results/mine.nc
+      simdc run my.toml --attribution
       simdc run my.toml --json | jq .tracks
     """  # noqa: D301 (click reads the backspace)
     from simdc.scenario import load_scenario
@@ -83,7 +90,14 @@ def command(
 
     _say_if_compiling(quiet)
     with _progress(draws or loaded.scenario.run.draws, quiet) as progress:
-        tree = run(loaded, draws=draws, seed=seed, threads=threads, progress=progress)
+        tree = run(
+            loaded,
+            draws=draws,
+            seed=seed,
+            threads=threads,
+            attribution=attribution,
+            progress=progress,
+        )
     if target is not None:
         write_result(tree, target)
     if as_json:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from simdc.drivers import ResolvedDrivers
 from simdc.outcome import Assumption
 from simdc.population import Population
-from simdc.programs import Program, RuleSet
+from simdc.programs import Program, Rule, RuleSet
 from simdc.scenario.models import Benchmark, Scenario, StopLoss, Track
 from simdc.settlement.statement import Statement
 from simdc.sums import CostDraws
@@ -20,6 +21,7 @@ from simdc.sums import CostDraws
 __all__ = [
     "Contract",
     "Notes",
+    "Required",
     "Setting",
     "benchmark_by_category",
     "fixed_figures",
@@ -83,7 +85,7 @@ class Contract(ABC):
     required_guarantee : float or None
         US dollars; None where no rule states any.
     guarantee_basis : str
-        What that amount is a rate of.
+        What that amount is a rate of, or why there is none.
     assumptions : tuple of Assumption
     """
 
@@ -98,6 +100,11 @@ class Contract(ABC):
     @abstractmethod
     def designs(self) -> tuple[StopLoss, ...]:
         """What the kernel has to take off each beneficiary's cost for this contract."""
+
+    @property
+    def settles_provisionally(self) -> bool:
+        """Whether part of the year is settled before the final settlement."""
+        return False
 
     @abstractmethod
     def settle(
@@ -137,19 +144,23 @@ class Notes:
     def rules(self, rules: RuleSet, applied: Iterable[str]) -> None:
         """Overrides, and those of the applied rules that no source settles."""
         for name, rule in rules.items():
-            if rule.overridden:
+            if rule.original is not None:
+                program_value = _shown(replace(rule, value=rule.original))
                 self.say(
-                    name,
-                    f"the scenario overrides {rule.original} with {rule.value}",
-                    "scenario",
+                    name, f"the scenario overrides {program_value} with {_shown(rule)}", "scenario"
                 )
             elif name in applied and rule.confidence in _UNSURE:
                 note = f": {rule.note}" if rule.note else ""
                 self.say(
                     f"{rules.program} {rules.year} {rules.option}: {name}",
-                    f"{rule.value} is {rule.confidence}{note}",
+                    f"{_shown(rule)} is {rule.confidence}{note}",
                     rule.source,
                 )
+
+
+def _shown(rule: Rule) -> str:
+    """A rule's value as the program shows it, corridors in one line."""
+    return rule.shown.replace("\n(", " (").replace("\n", ", ")
 
 
 def benchmark_by_category(setting: Setting, told: Notes) -> dict[str, float]:
@@ -183,20 +194,43 @@ def fixed_figures(
     stop_loss_charge: float = 0.0,
     capitation: float = 0.0,
     enhanced: float = 0.0,
+    guarantee_base: float | None = None,
 ) -> dict[str, float]:
-    """What a result keeps of a contract's fixed figures, US dollars."""
-    return {
+    """What a result keeps of a contract's fixed figures, US dollars.
+
+    Without an amount that the required guarantee is a rate of there is no ``guarantee_base``.
+    """
+    fixed = {
         "unadjusted_benchmark": benchmark,
         "stop_loss_charge": stop_loss_charge,
         "base_capitation": capitation,
         "enhanced_capitation": enhanced,
     }
+    return fixed if guarantee_base is None else fixed | {"guarantee_base": guarantee_base}
+
+
+class Required(NamedTuple):
+    """What must be posted, fixed before the year.
+
+    Attributes
+    ----------
+    amount : float or None
+        US dollars; None where no rule states any.
+    basis : str
+        What it is a rate of, or why there is none.
+    base : float or None
+        That of which it is a rate, US dollars; None where it is no rate.
+    """
+
+    amount: float | None
+    basis: str
+    base: float | None = None
 
 
 def required_guarantee(
     setting: Setting, rate: float | None, prospective: float, told: Notes
-) -> tuple[float | None, str]:
-    """What must be posted, fixed before the year, and what it is a rate of.
+) -> Required:
+    """What must be posted, and what it is a rate of.
 
     Parameters
     ----------
@@ -209,14 +243,16 @@ def required_guarantee(
     """
     wanted = setting.scenario.guarantee
     if wanted.base == "dollars" and wanted.dollars is not None:
-        return wanted.dollars, "dollars given in the scenario"
+        return Required(wanted.dollars, "dollars given in the scenario")
     if rate is None:
-        return None, "the rules state none"
+        return Required(None, "the rules state none")
     if wanted.base == "prior_expenditure" and wanted.prior_expenditure is not None:
-        return rate * wanted.prior_expenditure, f"{rate:.2%} of prior expenditure"
+        prior = wanted.prior_expenditure
+        return Required(rate * prior, f"{rate:.2%} of prior expenditure", prior)
     told.say(
         "guarantee",
         "no source states what the required percentage is of; the prospective benchmark before "
         "trend adjustment, discount and quality is taken",
     )
-    return rate * prospective, f"{rate:.2%} of the prospective benchmark"
+    basis = f"{rate:.2%} of the prospective benchmark"
+    return Required(rate * prospective, basis, prospective)

@@ -19,7 +19,7 @@ from simdc.contracts.contract import (
 from simdc.drivers import ResolvedDrivers
 from simdc.errors import InputError, Problem
 from simdc.scenario.models import ChargePBPM, ChargeRate, ProvisionalSettlement, StopLoss, Track
-from simdc.settlement import cash_flow, provisional
+from simdc.settlement import cash_flow, provisional, steps
 from simdc.settlement.direct_contracting import Figures, Terms, settle
 from simdc.settlement.statement import Statement
 from simdc.stop_loss import expected_payout
@@ -55,6 +55,8 @@ class DirectContractingContract(Contract):
         US dollars.
     projected_quality_score : float
         As assumed until it is known.
+    ci_sep_multiplier : float
+        What the quality score is multiplied by where CI/SEP is missed.
     calendar : Calendar or None
         When the year is settled provisionally, where that is elected or mandatory.
     pays_high_performers : bool
@@ -71,6 +73,7 @@ class DirectContractingContract(Contract):
     advanced_payment: tuple[float, float]
     stop_loss_charge: float
     projected_quality_score: float
+    ci_sep_multiplier: float
     calendar: provisional.Calendar | None
     pays_high_performers: bool
 
@@ -79,24 +82,60 @@ class DirectContractingContract(Contract):
         """The stop-loss elected, if any."""
         return () if self.track.stop_loss is None else (self.track.stop_loss,)
 
+    @property
+    def settles_provisionally(self) -> bool:
+        """Whether it is elected or mandatory."""
+        return self.calendar is not None
+
+    def expected_savings_rate(self, expected_cost: float, quality_score: float) -> float:
+        """Gross savings over the final benchmark, were cost and quality as expected.
+
+        Without stop-loss, whose charge and payout are neutral, and without trend adjustment.
+
+        Parameters
+        ----------
+        expected_cost : float
+            Part A and B cost of the year, US dollars.
+        quality_score : float
+            Expected total quality score, 0 to 1.
+        """
+        months_up, months_down = self.health_equity_months
+        statement = settle(
+            self.terms,
+            Figures(
+                unadjusted_benchmark=self.benchmark,
+                seasonality=self.seasonality,
+                quality_score=quality_score,
+                retention_kept=float(self.track.early_exit),
+                health_equity_up_months=months_up,
+                health_equity_down_months=months_down,
+                claims=expected_cost,
+            ),
+        )
+        return float(statement["gross_savings"] / statement["final_benchmark"])
+
     def settle(
         self, sums: CostDraws, drivers: ResolvedDrivers, values: Mapping[str, Array]
     ) -> Statement:
         """Settle a run of draws; see `Contract.settle`."""
         total_cost = sums.total_cost
         reduced_share, prepaid = self.advanced_payment
+        benchmark = steps.scale(
+            self.benchmark, dict.fromkeys(self.benchmark, drivers.risk_score_factor(values))
+        )
         months_up, months_down = self.health_equity_months
+        months = drivers.health_equity_months(values)
         bonus = drivers.high_performers_bonus(values) if self.pays_high_performers else 0.0
         figures = Figures(
-            unadjusted_benchmark=self.benchmark,
+            unadjusted_benchmark=benchmark,
             trend_ratio={
                 category: drivers.trend_ratio(values, category) for category in self.benchmark
             },
             seasonality=self.seasonality,
-            quality_score=drivers.quality(values),
-            retention_kept=float(self.track.early_exit),
-            health_equity_up_months=months_up,
-            health_equity_down_months=months_down,
+            quality_score=drivers.quality(values, self.ci_sep_multiplier),
+            retention_kept=drivers.early_exit(values, self.track.early_exit),
+            health_equity_up_months=months_up * months,
+            health_equity_down_months=months_down * months,
             claims=total_cost * (1.0 - self.replaced_share),
             completion=drivers.completion(values),
             stop_loss_payout=sums.payout_of(self.track.stop_loss),
@@ -105,7 +144,7 @@ class DirectContractingContract(Contract):
             enhanced_capitation=self.enhanced_capitation,
             advanced_payment_paid=prepaid,
             advanced_payment_reductions=reduced_share * total_cost,
-            high_performers_bonus=bonus * sum(self.benchmark.values()),
+            high_performers_bonus=bonus * sum(benchmark.values()),
             provisional_settlement=0.0,
         )
         return settle(self.terms, self._with_provisional(figures))
@@ -142,9 +181,10 @@ def write(setting: Setting) -> DirectContractingContract:
     if track.stop_loss is not None:
         charge = _stop_loss_charge(track.stop_loss, setting, prospective, told)
     rate = rules.value("guarantee_rate", None)
-    required, basis = required_guarantee(setting, rate, prospective, told)
-    if required is None:
-        basis = "a guarantee is required, but the documents state no percentage"
+    required = required_guarantee(setting, rate, prospective, told)
+    if required.amount is None:
+        unstated = "a guarantee is required, but the documents state no percentage"
+        required = required._replace(basis=unstated)
     target = setting.target
     return DirectContractingContract(
         track=track,
@@ -159,13 +199,18 @@ def write(setting: Setting) -> DirectContractingContract:
         advanced_payment=_advanced_payment(track, setting.expected_cost, replaced),
         stop_loss_charge=charge,
         projected_quality_score=projected_quality_score(setting),
+        ci_sep_multiplier=_ci_sep_multiplier(setting),
         calendar=_provisional_calendar(setting, told),
         pays_high_performers=rules.value("high_performers_pool", False),
         fixed=fixed_figures(
-            prospective, stop_loss_charge=charge, capitation=capitation, enhanced=enhanced
+            prospective,
+            stop_loss_charge=charge,
+            capitation=capitation,
+            enhanced=enhanced,
+            guarantee_base=required.base,
         ),
-        required_guarantee=required,
-        guarantee_basis=basis,
+        required_guarantee=required.amount,
+        guarantee_basis=required.basis,
         assumptions=tuple(told.assumptions),
     )
 
@@ -234,7 +279,13 @@ def _capitation(setting: Setting, prospective: float, told: Notes) -> tuple[floa
 def projected_quality_score(setting: Setting) -> float:
     """Score that capitation is paid on: as given, else the mean of the quality driver."""
     given = setting.track.projected_quality_score
-    return setting.drivers.laws["quality_score"].mean if given is None else given
+    if given is not None:
+        return given
+    return setting.drivers.mean_quality(_ci_sep_multiplier(setting))
+
+
+def _ci_sep_multiplier(setting: Setting) -> float:
+    return float(setting.rules.value("ci_sep_multiplier", 1.0))
 
 
 def _note_silent_choices(setting: Setting, told: Notes) -> None:
@@ -253,7 +304,7 @@ def _note_silent_choices(setting: Setting, told: Notes) -> None:
             f"monthly capitation is paid on {projected_quality_score(setting):.1%}, the mean of "
             "the quality driver",
         )
-    if track.early_exit:
+    if track.early_exit or "early_exit" in drivers.laws:
         told.say(
             "early exit",
             "the retention withhold is kept and savings are paid, although one entity that left "
@@ -275,6 +326,15 @@ def _note_silent_choices(setting: Setting, told: Notes) -> None:
                 told.say(name, rules[name].note, rules[name].source)
     if rules.value("performance_year_months", 12) < 12 and target.seasonality == 1.0:
         told.say("seasonality", "the factor of the short first year is taken as 1")
+    people = sum(segment.beneficiaries for segment in segments)
+    if people < rules.value("minimum_aligned_beneficiaries", 0):
+        needed = rules["minimum_aligned_beneficiaries"]
+        told.say(
+            "size",
+            f"there are fewer beneficiaries, {people:,}, than the {needed.value:,} that "
+            f"'{track.program}' asks for; they are settled as if they were enough",
+            needed.source,
+        )
     if "alignment_priority" not in rules and any(s.alignment == "plan" for s in segments):
         told.say(
             "alignment",

@@ -74,15 +74,15 @@ def write(setting: Setting) -> NextGenerationContract:
     note_cost_definition(track, told)
     benchmark = sum(benchmark_by_category(setting, told).values())
     rate = rules.value("guarantee_rate", None)
-    required, basis = required_guarantee(setting, rate, benchmark, told)
+    required = required_guarantee(setting, rate, benchmark, told)
     return NextGenerationContract(
         track=track,
         rules=rules,
         terms=terms,
         elections=track.next_generation or NextGeneration(),
         benchmark=benchmark,
-        fixed=fixed_figures(benchmark),
-        required_guarantee=required,
-        guarantee_basis=basis,
+        fixed=fixed_figures(benchmark, guarantee_base=required.base),
+        required_guarantee=required.amount,
+        guarantee_basis=required.basis,
         assumptions=tuple(told.assumptions),
     )

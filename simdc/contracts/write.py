@@ -11,13 +11,30 @@ from simdc.population import Population
 from simdc.programs import load_program
 from simdc.scenario.models import Scenario, Track
 
-__all__ = ["write_contract"]
+__all__ = ["setting_of", "write_contract"]
 
 _WRITERS: dict[str, Callable[[Setting], Contract]] = {
     "direct_contracting": direct_contracting.write,
     "shared_savings": shared_savings.write,
     "next_generation": next_generation.write,
 }
+
+
+def setting_of(
+    scenario: Scenario, track: Track, population: Population, drivers: ResolvedDrivers
+) -> Setting:
+    """What one track is written against: its program's rules of the year, overrides included.
+
+    Raises
+    ------
+    InputError
+        For a program, year, option or rule that does not exist.
+    """
+    program = load_program(track.program)
+    rules = program.rules(
+        scenario.entity.performance_year, track.option, scenario.entity.type
+    ).override(track.rules)
+    return Setting(scenario, track, program, rules, population, drivers)
 
 
 def write_contract(
@@ -30,9 +47,5 @@ def write_contract(
     InputError
         For a program, year, option or rule that does not exist.
     """
-    program = load_program(track.program)
-    rules = program.rules(
-        scenario.entity.performance_year, track.option, scenario.entity.type
-    ).override(track.rules)
-    setting = Setting(scenario, track, program, rules, population, drivers)
-    return _WRITERS[program.family](setting)
+    setting = setting_of(scenario, track, population, drivers)
+    return _WRITERS[setting.program.family](setting)

@@ -28,11 +28,18 @@ from simdc.report.figures import (
     HEADLINE,
     Money,
     amount_column,
+    chance,
     needed_for,
-    percent,
     refusal,
 )
-from simdc.report.layout import clean, heading, new_table, print_report, section
+from simdc.report.layout import (
+    assumptions,
+    clean,
+    heading,
+    new_table,
+    print_report,
+    section,
+)
 from simdc.result import FIGURES
 from simdc.variables import VARIABLES
 
@@ -56,10 +63,11 @@ def render_comparison(
     money = _fitting(comparison)
     print_report(
         [
-            *heading(tree),
+            *heading(tree, money),
             _differences(comparison, money),
             _chances(comparison),
             *_break_evens(comparison, money),
+            *assumptions(tree),
         ],
         file,
     )
@@ -107,7 +115,7 @@ def _name(track: str) -> Text:
 
 
 def _one_line(estimate: Estimate) -> Text:
-    return Text(percent(estimate).plain.replace("\n", " "))
+    return Text(chance(estimate).plain.replace("\n", " "))
 
 
 def _break_evens(comparison: Comparison, money: Money) -> Iterator[RenderableType]:

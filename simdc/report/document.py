@@ -3,16 +3,30 @@
 Amounts are US dollars, positive paid to the entity and negative owed by it, except in
 ``guarantee``, where what is owed is positive. Rates and probabilities are fractions. What the
 draws cannot support is null. An estimate is an object ``estimate, ci_low, ci_high,
-standard_error``. Keys of the whole:
+standard_error``; its limits are of the simulation alone and leave out doubt about the assumptions.
+Keys of the whole:
 
 * ``format``, ``format_version``, ``title``, ``entity``, ``entity_type``, ``performance_year``,
   ``sign_convention``, ``confidence`` (of every limit), ``draws``, ``first_draw``, ``seed`` (text);
 * ``segments``: per segment its name and the figures of ``/inputs``;
-* ``tracks``: per track ``name``, ``program``, ``option``, ``fixed`` (dollars that no draw
-  changes), ``summary`` (line, then statistic, to estimate), ``guarantee`` and ``rules`` (name to
-  value, unit, source, confidence, note, original);
+* ``tracks``: per track ``name``, ``program``, ``option``, ``expected``, ``fixed`` (dollars that
+  no draw changes; ``guarantee_base`` is what the required guarantee is a rate of), ``summary``
+  (line, then statistic, to estimate), ``guarantee`` and ``rules`` (name to value, unit, source,
+  confidence, note, original);
+* ``expected`` of a track: ``benchmark`` (unadjusted), ``cost`` and ``cost_below_benchmark``, each
+  in ``dollars`` and ``pbpm``, the last also as ``share`` of the benchmark and negative where cost
+  lies above it;
+* ``guarantee`` of a track: ``required``, ``base`` and ``rate`` (null where it is no rate),
+  ``basis``, the estimates named as in ``/guarantee``, ``enhanced_capitation`` (to be repaid in
+  every draw) and ``levels``: per level ``covering_amount``, ``covering_amount_less_enhanced``,
+  ``covering_amount_by_step`` (null, or ``without`` provisional settlement, ``at_provisional``,
+  ``until_final``), ``mean_owed_beyond`` and ``draws_needed``;
 * ``observed``: null, or ``track``, ``source`` and per published figure its ``value`` and
   ``percentile`` (share of draws at or below it);
+* ``attribution``: null, or track, then driver, to the figures of ``/attribution``, those that
+  differ by line of the settlement as an object by line;
+* ``years``: null, or per track every performance year, their total and the guarantee by date; see
+  `simdc.report.years.years_json` (all else is of the first year);
 * ``assumptions``: ``subject``, ``statement``, ``source``;
 * ``provenance``: scenario file name and SHA-256, draw scheme, versions, host, durations in
   seconds, UTC time.
@@ -26,6 +40,8 @@ from typing import Any
 
 import xarray as xr
 
+from simdc.report.figures import Prospect, prospects
+from simdc.report.years import years_json
 from simdc.result import FIGURES, FIXED, STATISTICS, group
 
 __all__ = ["head", "number", "render_guarantee_json", "render_json"]
@@ -55,12 +71,14 @@ def render_json(tree: xr.DataTree) -> dict[str, Any]:
         From `simdc.result.build_result` or `read_result`.
     """
     inputs, summary = group(tree, "inputs"), group(tree, "summary")
+    beforehand = prospects(tree)
     tracks = [
         {
             "name": name,
             "program": _plain(inputs["program"].sel(track=name)),
             "option": _plain(inputs["option"].sel(track=name)),
-            "fixed": {key: _plain(inputs[key].sel(track=name)) for key in FIXED},
+            "expected": _expected(beforehand[name]),
+            "fixed": {key: _plain(inputs[key].sel(track=name)) for key in FIXED if key in inputs},
             "summary": {
                 str(line): {
                     statistic: _estimate(array.sel(track=name, statistic=statistic))
@@ -81,7 +99,9 @@ def render_json(tree: xr.DataTree) -> dict[str, Any]:
         ],
         "tracks": tracks,
         "observed": _observed(tree),
-        "assumptions": _table(inputs, "assumption", ("subject", "statement", "source")),
+        "attribution": _attribution(tree),
+        "years": years_json(tree),
+        "assumptions": _assumptions(inputs),
         "provenance": {
             **{
                 key: tree.attrs[key]
@@ -93,13 +113,14 @@ def render_json(tree: xr.DataTree) -> dict[str, Any]:
 
 
 def render_guarantee_json(tree: xr.DataTree) -> dict[str, Any]:
-    """The guarantee figures alone: the head, and per track ``name`` and ``guarantee``."""
+    """The guarantee alone: the head, per track ``name`` and ``guarantee``, and ``assumptions``."""
     return {
         **head(tree),
         "tracks": [
             {"name": name, "guarantee": _guarantee(tree, name)}
             for name in _names(group(tree, "guarantee"), "track")
         ],
+        "assumptions": _assumptions(group(tree, "inputs")),
     }
 
 
@@ -110,9 +131,15 @@ def head(tree: xr.DataTree) -> dict[str, Any]:
 
 def _guarantee(tree: xr.DataTree, track: str) -> dict[str, Any]:
     """The figures of one track; amounts owed are positive."""
-    figures = group(tree, "guarantee").sel(track=track)
+    figures, inputs = group(tree, "guarantee").sel(track=track), group(tree, "inputs")
+    required = float(figures["required_guarantee"])
+    known = "guarantee_base" in inputs  # not in results of earlier versions
+    base = float(inputs["guarantee_base"].sel(track=track)) if known else math.nan
+    loan = float(inputs["enhanced_capitation"].sel(track=track))
     return {
-        "required": _plain(figures["required_guarantee"]),
+        "required": number(required),
+        "base": number(base),
+        "rate": number(required / base),
         "basis": _plain(figures["guarantee_basis"]),
         **{
             key: _estimate(figures[key])
@@ -126,16 +153,44 @@ def _guarantee(tree: xr.DataTree, track: str) -> dict[str, Any]:
                 "shortfall_when_exceeded",
             )
         },
+        "enhanced_capitation": number(loan),
         "levels": [
             {
                 "level": float(level),
                 "covering_amount": _estimate(figures["covering_amount"].sel(level=level)),
+                "covering_amount_less_enhanced": _estimate(
+                    figures["covering_amount"].sel(level=level) - [loan, loan, loan, 0.0]
+                ),
+                "covering_amount_by_step": _by_step(figures.sel(level=level)),
                 "mean_owed_beyond": _estimate(figures["mean_owed_beyond"].sel(level=level)),
                 "draws_needed": int(figures["draws_needed"].sel(level=level)),
             }
             for level in figures["level"].values
         ],
     }
+
+
+def _by_step(figures: xr.Dataset) -> dict[str, Any] | None:
+    if "step" not in figures.dims:
+        return None
+    amounts = figures["covering_amount_by_step"]
+    return {step: _estimate(amounts.sel(step=step)) for step in _names(figures, "step")}
+
+
+def _expected(beforehand: Prospect) -> dict[str, Any]:
+    def amount(dollars: float) -> dict[str, float]:
+        return {"dollars": dollars, "pbpm": dollars / beforehand.months}
+
+    below = beforehand.below
+    return {
+        "benchmark": amount(beforehand.benchmark),
+        "cost": amount(beforehand.cost),
+        "cost_below_benchmark": {**amount(below), "share": below / beforehand.benchmark},
+    }
+
+
+def _assumptions(inputs: xr.Dataset) -> list[dict[str, str]]:
+    return _table(inputs, "assumption", ("subject", "statement", "source"))
 
 
 def _rules(inputs: xr.Dataset, track: str) -> dict[str, Any]:
@@ -175,6 +230,28 @@ def _observed(tree: xr.DataTree) -> dict[str, Any] | None:
             }
             for name in published
         },
+    }
+
+
+def _attribution(tree: xr.DataTree) -> dict[str, Any] | None:
+    if "attribution" not in tree.children:
+        return None
+    found = group(tree, "attribution")
+
+    def figures(array: xr.DataArray) -> dict[str, Any]:
+        if "line" in array.dims:
+            return {line: _estimate(array.sel(line=line)) for line in _names(found, "line")}
+        return _estimate(array)
+
+    return {
+        track: {
+            driver: {
+                str(name): figures(array)
+                for name, array in found.sel(track=track, driver=driver).data_vars.items()
+            }
+            for driver in _names(found, "driver")
+        }
+        for track in _names(found, "track")
     }
 
 

@@ -1,7 +1,9 @@
-"""What the reports share: their heading, tables and width."""
+"""What the reports share: their heading, tables, assumptions and width."""
 
 from __future__ import annotations
 
+import re
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from typing import IO
 
@@ -11,11 +13,23 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from simdc.report.figures import Money, Prospect, prospects
 from simdc.result import group
 
-__all__ = ["clean", "counted", "heading", "new_table", "print_report", "section"]
+__all__ = [
+    "assumptions",
+    "clean",
+    "counted",
+    "heading",
+    "new_table",
+    "points",
+    "print_report",
+    "section",
+]
 
 _WIDTH = (80, 110)  # figures need the first, lines of text get hard to read beyond the second
+
+_TRAILING = re.compile(r"(?: |\x1b\[[\d;]*m)+$", re.MULTILINE)  # blanks and changes of colour
 
 _TYPES = {"standard": "Standard", "new_entrant": "New Entrant", "high_needs": "High Needs"}
 
@@ -24,7 +38,10 @@ def print_report(parts: Iterable[RenderableType], file: IO[str] | None) -> None:
     """Print on at least 80 columns, whatever the terminal says: no figure may be cut."""
     console = Console(file=file, highlight=False)
     console.width = min(max(console.width, _WIDTH[0]), _WIDTH[1])
-    console.print(Group(*parts))
+    with console.capture() as printed:
+        console.print(Group(*parts))
+    text = _TRAILING.sub(lambda found: found[0].replace(" ", ""), printed.get())
+    (file or sys.stdout).write(text)
 
 
 def clean(text: object) -> str:
@@ -49,25 +66,73 @@ def section(title: str, table: Table, note: str = "") -> Group:
     return Group(*parts, Text())
 
 
-def counted(number: int) -> str:
-    """So many draws, in words."""
-    return f"{number:,} draw{'' if number == 1 else 's'}"
+def points(texts: Iterable[Text]) -> Table:
+    """A list, one point for each text."""
+    listed = Table.grid(padding=(0, 1))
+    listed.add_column(no_wrap=True)
+    listed.add_column(overflow="fold")
+    for text in texts:
+        listed.add_row("-", text)
+    return listed
 
 
-def heading(tree: xr.DataTree) -> Iterator[RenderableType]:
-    """What the result is of, and how its figures are to be read."""
+def counted(number: float, one: str, several: str = "") -> str:
+    """So many of something, in words; the plural adds an s unless given."""
+    return f"{number:,.0f} {one if round(number) == 1 else several or one + 's'}"
+
+
+def heading(tree: xr.DataTree, money: Money) -> Iterator[RenderableType]:
+    """What the result is of, what is expected, and how its figures are to be read."""
     about, inputs = tree.attrs, group(tree, "inputs")
     kind = _TYPES.get(about["entity_type"], about["entity_type"])
     yield Text(clean(about["title"] or about["scenario_name"]), style="bold")
     yield Text(f"{clean(about['entity'])}, {kind}, performance year {about['performance_year']}")
+    people, months = (float(inputs[name].sum()) for name in ("beneficiaries", "months"))
+    yield Text(f"{counted(people, 'beneficiary', 'beneficiaries')}, {counted(months, 'month')}")
+    yield from _expected(prospects(tree), money)
+    yield Text(f"{counted(about['draws'], 'draw')}, seed {about['seed']}")
     yield Text(
-        f"{int(inputs['beneficiaries'].sum()):,} beneficiaries, "
-        f"{float(inputs['months'].sum()):,.0f} months, "
-        f"expected cost ${float(inputs['expected_cost'].sum()) / 1e6:,.1f} million"
-    )
-    yield Text(
-        f"{counted(about['draws'])}, seed {about['seed']}; "
-        f"± and ranges are {about['confidence']:.0%} confidence limits"
+        f"±, <, > and ranges are {about['confidence']:.0%} confidence limits of the simulation "
+        "alone: they leave out doubt about the assumptions listed below."
     )
     yield Text(f"Sign: {about['sign_convention']}.")
     yield Text()
+
+
+def _expected(by_track: dict[str, Prospect], money: Money) -> Iterator[Text]:
+    """Expected cost and benchmark, a benchmark once for all the tracks that have it."""
+    tracks: dict[Prospect, list[str]] = {}
+    for name, prospect in by_track.items():
+        tracks.setdefault(prospect, []).append(clean(name))
+    prospect = next(iter(tracks))
+    yield Text(f"Expected cost: {_amount(prospect.cost, prospect.months, money)}")
+    for prospect, names in tracks.items():
+        only = "" if len(tracks) == 1 else f" of {', '.join(names)}"
+        share = f"{abs(prospect.below) / prospect.benchmark:.2%}"
+        yield Text(
+            f"Unadjusted benchmark{only}: {_amount(prospect.benchmark, prospect.months, money)}; "
+            f"expected cost lies {_amount(abs(prospect.below), prospect.months, money, share)} "
+            f"{'below' if prospect.below >= 0.0 else 'above'} it"
+        )
+
+
+def _amount(dollars: float, months: float, money: Money, *further: str) -> str:
+    beside = ", ".join([f"${dollars / months:,.2f} PBPM", *further])
+    return f"{money.said(money.plain(dollars))} ({beside})"
+
+
+def assumptions(tree: xr.DataTree) -> Iterator[RenderableType]:
+    """What no source settles, one point each."""
+    inputs = group(tree, "inputs")
+    parts = [inputs[f"assumption_{part}"].values for part in ("subject", "statement", "source")]
+    if not parts[0].size:
+        return
+    yield Text("Assumptions", style="bold")
+    yield points(
+        Text.assemble(
+            (subject, "bold"),
+            f": {statement}",
+            ("" if source == "assumption" else f" [{source}]", "dim"),
+        )
+        for subject, statement, source in zip(*(map(clean, part) for part in parts), strict=True)
+    )

@@ -58,6 +58,13 @@ class Statement:
         hint = f"; did you mean '{suggestion}'?" if suggestion else ""
         raise KeyError(f"no line '{key}' in this statement{hint}")
 
+    def reduction(self, key: str) -> Amount:
+        """What the step of a line has taken off what it started from; 0 without such a line."""
+        for line in self.lines:
+            if line.key == key and line.before is not None:
+                return line.before - line.after
+        return 0.0
+
     def __contains__(self, key: object) -> bool:
         return any(line.key == key for line in self.lines)
 

@@ -64,10 +64,16 @@ def track(
     enhanced: float = 0.0,
     required: float | None = 4.5e6,
     rules: Mapping[str, object] | None = None,
+    provisional: NDArray[np.float64] | None = None,
 ) -> TrackOutcome:
-    """A track whose cash due is its shared savings less enhanced capitation."""
+    """A track whose cash due is its shared savings less enhanced capitation and provisional."""
     option = name.split()[0].lower()
     benchmark = np.full(shared.size, BENCHMARK)
+    cash_due = shared - enhanced if enhanced else shared
+    settled_before = {}
+    if provisional is not None:
+        cash_due = cash_due - provisional
+        settled_before = {"provisional_settlement": provisional}
     return TrackOutcome(
         name=name,
         program="gpdc",
@@ -80,13 +86,15 @@ def track(
             "gross_savings": 2.0 * shared,
             "shared_savings": shared,
             "shared_after_sequestration": shared,
-            "cash_due": shared - enhanced if enhanced else shared,
+            "cash_due": cash_due,
+            **settled_before,
         },
         fixed={
             "unadjusted_benchmark": BENCHMARK,
             "stop_loss_charge": 1e6,
             "base_capitation": 5e6,
             "enhanced_capitation": enhanced,
+            **({} if required is None else {"guarantee_base": required / 0.03}),
         },
         required_guarantee=required,
         guarantee_basis="no rate stated" if required is None else "3.00% of something",

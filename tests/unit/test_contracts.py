@@ -10,6 +10,8 @@ import pytest
 
 from simdc.engine import simulate
 from simdc.errors import InputError
+from simdc.prepare import prepare
+from simdc.programs import load_program
 from simdc.scenario import parse_scenario
 
 SEGMENT = {
@@ -215,3 +217,50 @@ def test_the_shared_savings_benchmark_follows_the_trends(share):
     found = run(ENHANCED | {"shared_savings": elected}, drivers=drivers).tracks[0]
     expected = 20e6 * 1.05 * (share + (1 - share) * 1.02)
     np.testing.assert_allclose(found.draws["settlement_benchmark"], expected, rtol=1e-12)
+
+
+# --- what is said of a scenario ---------------------------------------------------------------
+
+
+def said(*tracks, **options):
+    prepared = prepare(scenario(*tracks, **options), Path())
+    return {each.subject: each for each in prepared.assumptions}
+
+
+def test_overrides_are_told_as_the_program_shows_its_values():
+    rules = {
+        "discount": 0.03,
+        "corridors": [[0.1, 0.5], [float("inf"), 0.2]],
+        "health_equity_up_pbpm": 20,
+    }
+    told = said(GLOBAL | {"rules": rules})
+    assert told["discount"].statement == (
+        "the scenario overrides 2% of benchmark with 3% of benchmark"
+    )
+    assert told["corridors"].statement == (
+        "the scenario overrides 0-25%: 100%, 25-35%: 50%, 35-50%: 25%, above 50%: 10% (of "
+        "benchmark) with 0-10%: 50%, above 10%: 20% (of benchmark)"
+    )
+    assert told["health_equity_up_pbpm"].statement == (
+        "the scenario overrides $0.00 PBPM with $20.00 PBPM"
+    )
+
+
+def test_rules_that_no_source_settles_are_told_as_the_program_shows_them():
+    told = said(GLOBAL | {"program": "reach"}, year=2026)
+    unsure = {name: each for name, each in told.items() if name.startswith("reach 2026 global: ")}
+    for name, each in unsure.items():
+        rule = load_program("reach").rules(2026, "global")[name.rpartition(" ")[2]]
+        value = rule.shown.replace("\n(", " (").replace("\n", ", ")
+        assert each.statement.startswith(f"{value} is {rule.confidence}")
+    assert unsure["reach 2026 global: corridors"].statement.startswith("0-10%: 100%, 10-35%: 50%")
+
+
+@pytest.mark.parametrize(("people", "warned"), [(4_999, True), (5_000, False), (5_001, False)])
+def test_fewer_people_than_the_program_asks_for_are_settled_with_a_warning(people, warned):
+    """Standard entities of 2022 needed 5,000 aligned beneficiaries."""
+    told = said(GLOBAL, population={"segment": [SEGMENT | {"beneficiaries": people}]})
+    assert ("size" in told) == warned
+    if warned:
+        assert "4,999" in told["size"].statement
+        assert "5,000" in told["size"].statement

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from simdc.errors import InputError
 from simdc.estimate import UNSUPPORTED
-from simdc.guarantee import LEVELS, size_guarantee
+from simdc.guarantee import LEVELS, STEPS, cover_by_step, size_guarantee
 
 
 def ladder(draws: int = 1000) -> np.ndarray:
@@ -119,3 +119,34 @@ def test_more_confidence_costs_more_and_more_required_fails_less(cash_due, requi
 def test_the_covering_amount_is_exceeded_as_seldom_as_it_says(cash_due):
     for level, covering in size_guarantee(cash_due, cash_due, None).covering.items():
         assert np.mean(-cash_due > covering.value) <= 1 - level
+
+
+class TestProvisionalSettlement:
+    def covering(self, before, provisional):
+        found = cover_by_step(before - provisional, provisional, levels=(0.9,))
+        return {step: found[step][0.9].value for step in STEPS}
+
+    def test_losses_collected_early_need_no_longer_be_guaranteed(self):
+        # Of $1 to 500 million owed, 60% are collected at the provisional settlement.
+        before = np.minimum(ladder(), 0.0)
+        assert self.covering(before, 0.6 * before) == pytest.approx(
+            {"without": 400e6, "at_provisional": 240e6, "until_final": 160e6}
+        )
+
+    def test_savings_paid_too_early_are_owed_again(self):
+        # Nothing is owed for the year as a whole, and all that was paid provisionally goes back.
+        paid = np.maximum(-ladder(), 0.0)
+        assert self.covering(np.zeros(1000), paid) == pytest.approx(
+            {"without": 0.0, "at_provisional": 0.0, "until_final": 400e6}
+        )
+
+    def test_what_is_owed_until_the_final_one_is_what_the_guarantee_covers(self):
+        cash_due, provisional = ladder(), np.roll(ladder(), 7)
+        steps = cover_by_step(cash_due, provisional)
+        sized = size_guarantee(cash_due, cash_due, None)
+        for level in LEVELS:
+            assert steps["until_final"][level] == pytest.approx(sized.covering[level])
+
+    def test_levels_that_the_draws_cannot_support_are_refused(self):
+        found = cover_by_step(ladder(100), ladder(100))
+        assert found["without"][0.99] is UNSUPPORTED
