@@ -21,7 +21,7 @@ from simdc.scenario.fields import Figure, Name
 
 Table: TypeAlias = type[BaseModel]
 
-KEYED = '."A&D"'
+BY_CATEGORY, BY_YEAR = '."A&D"', ".2023"
 NAME = Name.__metadata__[0]
 """What marks a name among texts."""
 
@@ -72,7 +72,7 @@ def below(table: Table, header: str, seen: set[Table]) -> Iterator[tuple[str, Ta
     """The tables within a table, likewise."""
     for key, field in keys(table):
         for inner, repeated in tables_in(field.annotation):
-            path = f"{header.strip('[]')}.{key}{KEYED * by_category(field.annotation)}".lstrip(".")
+            path = f"{header.strip('[]')}.{key}{keyed(field.annotation)}".lstrip(".")
             yield from tables(inner, f"[[{path}]]" if repeated else f"[{path}]", seen)
 
 
@@ -91,9 +91,17 @@ def is_table(annotation: Any) -> bool:
     return isinstance(annotation, type) and issubclass(annotation, BaseModel)
 
 
-def by_category(annotation: Any) -> bool:
-    """Whether a key holds one value for each category."""
-    return any(get_origin(each) is dict for each in (annotation, *get_args(annotation)))
+def keyed(annotation: Any) -> str:
+    """What follows a key that holds one value for each category, or for each year."""
+    for each in (annotation, *get_args(annotation)):
+        if get_origin(each) is dict:
+            return BY_CATEGORY if per(each) == "category" else BY_YEAR
+    return ""
+
+
+def per(annotation: Any) -> str:
+    """What a table of values has one of for each key."""
+    return "category" if get_origin(get_args(annotation)[0]) is Literal else "year"
 
 
 def choice_of(annotation: Any) -> str:
@@ -180,7 +188,7 @@ def words(annotation: Any) -> str:
     if origin is dict:
         if arguments[1] is Any:
             return "values by rule name"
-        return f"by category: {words(arguments[1])}"
+        return f"by {per(annotation)}: {words(arguments[1])}"
     if origin is tuple:
         if is_table(arguments[0]):
             return "tables"

@@ -37,11 +37,14 @@ def command(scenario: Path, as_json: bool) -> None:
     Shows the segments, the drivers, what each track fixes before the year and comes to if all is
     as expected, the rules each track is settled by with overrides marked, and every assumption.
     """
-    from simdc.prepare import prepare
     from simdc.scenario import load_scenario
+    from simdc.years import prepare_years
 
     loaded = load_scenario(scenario)
-    understood = _understood(loaded, prepare(loaded.scenario, loaded.base_dir))
+    by_year = prepare_years(loaded.scenario, loaded.base_dir)
+    understood = _understood(loaded, next(iter(by_year.values())))
+    if len(by_year) > 1:
+        understood["years"] = [_year(year, prepared) for year, prepared in by_year.items()]
     if as_json:
         click.echo(json.dumps(understood, indent=2, allow_nan=False))
         return
@@ -103,6 +106,25 @@ def _understood(loaded: LoadedScenario, prepared: Prepared) -> dict[str, Any]:
     }
 
 
+def _year(year: int, prepared: Prepared) -> dict[str, Any]:
+    """What is fixed before one of several performance years."""
+    return {
+        "year": year,
+        "expected_cost": float(sum(s.total_expected_cost for s in prepared.population.segments)),
+        "tracks": [
+            {
+                "name": contract.track.name,
+                "program": contract.track.program,
+                "option": contract.track.option,
+                "unadjusted_benchmark": float(contract.fixed["unadjusted_benchmark"]),
+                "required_guarantee": contract.required_guarantee,
+                "rules": [_rule(rule) for rule in contract.rules.values()],
+            }
+            for contract in prepared.contracts
+        ],
+    }
+
+
 def _track(contract: Contract, expected: ExpectedYear) -> dict[str, Any]:
     track = contract.track
     return {
@@ -158,7 +180,32 @@ def _report(understood: dict[str, Any], width: int) -> Iterator[RenderableType]:
     for track in understood["tracks"]:
         yield from _figures(track, understood["months"], width)
     yield from _rules(understood["tracks"], width)
+    yield from _years(understood.get("years", []))
     yield from _assumptions(understood["assumptions"], width)
+
+
+def _years(years: list[dict[str, Any]]) -> Iterator[RenderableType]:
+    """Programs and amounts of several performance years; all else above is of the first."""
+    if not years:
+        return
+    yield _table(
+        ("Year", "Track", "Program", "Expected cost>", "Benchmark>", "Guarantee>"),
+        [
+            (
+                str(each["year"]),
+                track["name"],
+                track["program"],
+                _dollars(each["expected_cost"]),
+                _dollars(track["unadjusted_benchmark"]),
+                "-"
+                if track["required_guarantee"] is None
+                else _dollars(track["required_guarantee"]),
+            )
+            for each in years
+            for track in each["tracks"]
+        ],
+    )
+    yield ""
 
 
 def _segments(segments: list[dict[str, Any]], width: int) -> Iterator[RenderableType]:

@@ -24,7 +24,8 @@ def line_of(path: str, text: str) -> int:
     while path:
         if path in lines:
             return lines[path]
-        path = re.sub(r"\.?[^.\[\]]+$|\[\d+\]$", "", path)
+        shorter = re.sub(r"\.?[^.\[\]]+$|\[\d+\]$", "", path)
+        path = shorter if shorter != path else path.rpartition(".")[0]
     return 0
 
 

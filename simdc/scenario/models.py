@@ -873,10 +873,16 @@ class PrimaryCareCapitation(Model):
     """Share of all cost that the base payment replaces; absent: as much as it pays, on average."""
 
 
+QuarterlyRate = Annotated[
+    Annotated[Rate, Tag("(figure)")] | Annotated[tuple[Rate, ...], Tag("(by quarter)")],
+    Discriminator(lambda value: "(by quarter)" if isinstance(value, list | tuple) else "(figure)"),
+]
+
+
 class TotalCareCapitation(Model):
     """Monthly payment in place of all claims of the participating providers."""
 
-    leakage_withhold: Rate | tuple[Rate, ...]
+    leakage_withhold: QuarterlyRate
     """Share of the benchmark withheld for services expected from non-participants: one figure, or
     one for each quarter, as it is updated quarterly."""
     claims_reduced: Rate | None = None

@@ -6,6 +6,13 @@ laid out as the group ``/years`` of a result (`tree`).
 """
 
 from simdc.years.calendar import Standing, guarantee_calendar
-from simdc.years.simulate import YearOutcome, YearsOutcome, simulate_years
+from simdc.years.simulate import YearOutcome, YearsOutcome, prepare_years, simulate_years
 
-__all__ = ["Standing", "YearOutcome", "YearsOutcome", "guarantee_calendar", "simulate_years"]
+__all__ = [
+    "Standing",
+    "YearOutcome",
+    "YearsOutcome",
+    "guarantee_calendar",
+    "prepare_years",
+    "simulate_years",
+]

@@ -304,6 +304,11 @@ def test_mistakes_that_differ_are_told_apart() -> None:
     assert len(found) == 2
 
 
+def test_a_path_without_a_line_ends_the_search() -> None:
+    """Marks of a union's branch in a path once made the search go on for ever."""
+    assert line_of("track[0].rate.function-before[check(), float]", "[[track]]\nrate = 2\n") == 2
+
+
 def test_a_mistake_in_the_file_of_a_severity_names_file_and_line(folder: Path) -> None:
     (folder / "costs.csv").write_text("cost\n100\n-1\n", encoding="utf-8")
     spec = (

@@ -12,7 +12,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import xarray as xr
+from click.testing import CliRunner
 
+from simdc.cli.validate import command as validate
 from simdc.engine import simulate
 from simdc.errors import InputError
 from simdc.population import build_population
@@ -118,10 +120,8 @@ def correlation_alarm(asked: float, draws: int) -> float:
 
 
 def test_the_first_year_has_the_bits_of_a_scenario_without_later_ones(three):
-    alone = scenario(years=None)
-    alone = alone.model_copy(
-        update={"track": tuple(t.model_copy(update={"from_year": {}}) for t in alone.track)}
-    ) if alone.years is None else alone  # fmt: skip
+    tracks = [{**track, "from_year": {}} for track in SCENARIO["track"]]
+    alone = scenario(years=None, track=tracks)
     single = simulate(alone, base_dir=Path(), threads=1)
     for mine, theirs in zip(three.years[0].tracks, single.tracks, strict=True):
         assert lines_of(mine) == lines_of(theirs)
@@ -549,7 +549,7 @@ def test_what_does_not_fit_is_refused_in_a_sentence(name):
 
 
 def test_the_first_years_correlation_has_no_evidence():
-    with pytest.raises(InputError, match="years.entity_effect_correlation: no default exists"):
+    with pytest.raises(InputError, match=r"years\.entity_effect_correlation: no default exists"):
         scenario(
             entity={"performance_year": 2021},
             population={
@@ -561,6 +561,19 @@ def test_the_first_years_correlation_has_no_evidence():
             years={"through": 2022},
             track=[{**GPDC}],
         )
+
+
+def test_validate_shows_every_year():
+    path = str(FOLDER / "years" / "standard-reach-2024-2026.toml")
+    shown = CliRunner().invoke(validate, [path])
+    assert shown.exit_code == 0
+    years = json.loads(CliRunner().invoke(validate, [path, "--json"]).output)["years"]
+    assert [each["year"] for each in years] == [2024, 2025, 2026]
+    for each in years:
+        required = {track["name"]: track["required_guarantee"] for track in each["tracks"]}
+        benchmark = each["tracks"][0]["unadjusted_benchmark"]
+        assert required["global"] == pytest.approx(0.04 * benchmark)
+        assert f"{benchmark:,.0f}" in shown.output
 
 
 def test_attribution_is_of_one_year():
