@@ -16,7 +16,7 @@ from scipy import optimize, special
 
 from simdc.errors import InputError, Problem, nearest
 from simdc.severity import Severity, build_severity, implied_risk_cv
-from simdc.tabular import numbers, place, read_table, refuse_misspelt, require_columns, texts
+from simdc.tabular import numbers, place_of_row, read_table, refuse_misspelt, require_columns, texts
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -332,7 +332,7 @@ def _check_names(named: NDArray[np.object_], declared: Sequence[str], path: Path
         raise InputError(
             Problem(
                 f"names no segment of the scenario, which has {', '.join(declared)}",
-                path=f"column 'segment', {place(row, path)}",
+                path=f"column 'segment', {place_of_row(row, path)}",
                 given=str(named[row]),
                 suggestion=nearest(str(named[row]), declared),
             ),
@@ -355,7 +355,7 @@ def _order_of_ids(frame: pd.DataFrame, path: Path) -> NDArray[np.intp]:
         raise InputError(
             Problem(
                 "is the id of somebody above",
-                path=f"column 'id', {place(row, path)}",
+                path=f"column 'id', {place_of_row(row, path)}",
                 given=ids[row],
             ),
             file=path,

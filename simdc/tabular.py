@@ -15,7 +15,7 @@ from simdc.errors import InputError, Problem, nearest
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["numbers", "place", "read_table", "refuse_misspelt", "require_columns", "texts"]
+__all__ = ["numbers", "place_of_row", "read_table", "refuse_misspelt", "require_columns", "texts"]
 
 
 def read_table(path: Path) -> pd.DataFrame:
@@ -97,7 +97,7 @@ def refuse_misspelt(frame: pd.DataFrame, known: Collection[str], path: Path) -> 
         raise InputError(misspelt, file=path)
 
 
-def place(row: int, path: Path) -> str:
+def place_of_row(row: int, path: Path) -> str:
     """Where a row stands in its file: ``line 2`` of a CSV file, whose header is line 1.
 
     Parameters
@@ -169,5 +169,6 @@ def _refusal(name: str, row: int, column: pd.Series[Any], path: Path, sentence: 
     value = column.iloc[row]
     given = "nothing" if value != value or value is None else str(value)
     return InputError(
-        Problem(sentence, path=f"column '{name}', {place(row, path)}", given=given), file=path
+        Problem(sentence, path=f"column '{name}', {place_of_row(row, path)}", given=given),
+        file=path,
     )

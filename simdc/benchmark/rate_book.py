@@ -27,7 +27,7 @@ from pathlib import Path
 import numpy as np
 
 from simdc.errors import InputError, Problem, nearest
-from simdc.tabular import numbers, read_table, require_columns, texts
+from simdc.tabular import numbers, place_of_row, read_table, refuse_misspelt, require_columns, texts
 
 __all__ = [
     "NATIONAL",
@@ -185,14 +185,14 @@ def read_rates(path: Path) -> RateBook:
     Raises
     ------
     InputError
-        Naming file, column and row.
+        Naming file, column and line.
     """
     frame = read_table(path)
     require_columns(frame, ("county", "category", "rate_pbpm"), path)
     county, category = texts(frame, "county", path), texts(frame, "category", path)
     rate = numbers(frame, "rate_pbpm", path, lambda v: v > 0, "must be an amount above 0")
     rates: dict[str, dict[str, float]] = {}
-    for row, (place, kind, amount) in enumerate(zip(county, category, rate, strict=True), start=1):
+    for row, (place, kind, amount) in enumerate(zip(county, category, rate, strict=True)):
         book = rates.setdefault(kind, {})
         if place in book:
             raise _twice(path, row, f"{kind} rate of '{place}'")
@@ -206,7 +206,7 @@ def read_costs(path: Path) -> tuple[CountyCost, ...]:
     Raises
     ------
     InputError
-        Naming file, column and row.
+        Naming file, column and line.
     """
     frame = read_table(path)
     require_columns(frame, ("county", "category", "year", "pbpm", "risk_score"), path)
@@ -216,7 +216,7 @@ def read_costs(path: Path) -> tuple[CountyCost, ...]:
     pbpm = numbers(frame, "pbpm", path, lambda v: v > 0, "must be an amount above 0")
     score = numbers(frame, "risk_score", path, lambda v: v > 0, "must be a score above 0")
     costs: dict[tuple[str, str, int], CountyCost] = {}
-    for row, figures in enumerate(zip(county, category, year, pbpm, score, strict=True), start=1):
+    for row, figures in enumerate(zip(county, category, year, pbpm, score, strict=True)):
         place, kind, when, cost, risk = figures
         key = (place, kind, int(when))
         if key in costs:
@@ -237,9 +237,10 @@ def read_months(path: Path) -> dict[tuple[str, str], dict[str, float]]:
     Raises
     ------
     InputError
-        Naming file, column and row.
+        Naming file, column and line.
     """
     frame = read_table(path)
+    refuse_misspelt(frame, ("county", "category", "months", "alignment"), path)
     require_columns(frame, ("county", "category", "months"), path)
     county, category = texts(frame, "county", path), texts(frame, "category", path)
     months = numbers(frame, "months", path, lambda v: v > 0, "must be a number of months above 0")
@@ -249,7 +250,7 @@ def read_months(path: Path) -> dict[tuple[str, str], dict[str, float]]:
         else np.full(len(frame), _EVERY_ALIGNMENT, dtype=np.object_)
     )
     spent: dict[tuple[str, str], dict[str, float]] = {}
-    for row, figures in enumerate(zip(county, category, alignment, months, strict=True), start=1):
+    for row, figures in enumerate(zip(county, category, alignment, months, strict=True)):
         place, kind, way, amount = figures
         here = spent.setdefault((kind, way), {})
         if place in here:
@@ -275,4 +276,6 @@ def months_of(
 
 
 def _twice(path: Path, row: int, what: str) -> InputError:
-    return InputError(Problem(f"gives the {what} a second time", path=f"row {row}"), file=path)
+    return InputError(
+        Problem(f"gives the {what} a second time", path=place_of_row(row, path)), file=path
+    )

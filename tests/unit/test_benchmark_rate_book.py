@@ -126,8 +126,12 @@ def test_costs_are_read(tmp_path: Path) -> None:
     ("reader", "text", "told"),
     [
         (read_rates, "county,category,rate\n1,A&D,5\n", "did you mean 'rate'"),
-        (read_rates, RATES + "01001,A&D,5\n", "row 4: gives the A&D rate of '01001' a second time"),
-        (read_rates, "county,category,rate_pbpm\n1,A&D,0\n", "row 1: must be an amount above 0"),
+        (
+            read_rates,
+            RATES + "01001,A&D,5\n",
+            "line 5: gives the A&D rate of '01001' a second time",
+        ),
+        (read_rates, "county,category,rate_pbpm\n1,A&D,0\n", "line 2: must be an amount above 0"),
         (read_rates, "county,category,rate_pbpm\n1,A&D,inf\n", "must be an amount above 0"),
         (read_rates, "county,category,rate_pbpm\n1,A&D,\n", r"above 0 \(given nothing\)"),
         (read_rates, "county,category,rate_pbpm\n", "has no rows"),

@@ -407,8 +407,16 @@ def test_law_agrees_with_the_draws(category: str) -> None:
     ("driver", "model", "sentence"),
     [
         ("national_trend", {"distribution": "fixed", "value": 2.0}, r"fraction \(4% is 0.04\)"),
-        ("regional_trend", normal(0.04, 1.0), r"fraction \(4% is 0.04\) \(given median 1\)"),
-        ("entity_effect", normal(4.0), r"must stay within a factor of 148; .*given deviation 24\)"),
+        (
+            "regional_trend",
+            normal(0.04, 1.0),
+            r"fraction \(4% is 0.04\) \(given mean = 1, sd = 0.04\)",
+        ),
+        (
+            "entity_effect",
+            normal(4.0),
+            r"must stay within a factor of 148; .*given mean = 0, sd = 4\)",
+        ),
         (
             "entity_effect",
             {"distribution": "student_t", "scale": 0.03, "degrees_of_freedom": 2},
@@ -435,7 +443,7 @@ def test_law_agrees_with_the_draws(category: str) -> None:
         (
             "quality_score",
             {"distribution": "discrete", "values": [0.9, 1.01], "probabilities": [0.5, 0.5]},
-            r"between 0 and 1.*given from 0.9 to 1.01",
+            r"between 0 and 1.*given values from 0.9 to 1.01",
         ),
         ("completion", {"distribution": "fixed", "value": 0.0}, "always above 0"),
         ("completion", normal(0.4, 1.0), "always above 0"),
@@ -485,9 +493,9 @@ def test_empirical_values_from_a_file(tmp_path: Path) -> None:
         ("score,b\n1,2\n", "scores", r"given 'scores'\); did you mean 'score'\?"),
         ("a\n", "a", r"quality_score.file: column 'a' of x.csv is empty"),
         ("", "a", "must name a column of x.csv, which has none"),
-        ("a\n1\nnan\n", "a", r"row 3 of x.csv must hold a finite number in 'a' \(given 'nan'\)"),
-        ("a\ninf\n", "a", r"row 2 of x.csv must hold a finite number in 'a' \(given 'inf'\)"),
-        ("b,a\n1,2\n3\n", "a", r"row 3 of x.csv must hold a finite number in 'a' \(given ''\)"),
+        ("a\n1\nnan\n", "a", r"line 3 of x.csv must hold a finite number in 'a' \(given 'nan'\)"),
+        ("a\ninf\n", "a", r"line 2 of x.csv must hold a finite number in 'a' \(given 'inf'\)"),
+        ("b,a\n1,2\n3\n", "a", r"line 3 of x.csv must hold a finite number in 'a' \(given ''\)"),
     ],
 )
 def test_broken_files_are_refused(
@@ -593,8 +601,9 @@ def test_the_reader_sees_the_subtraction() -> None:
     assert effect.statement == (
         "normal on the log scale, mean 0, sd 3.64% = sqrt(4.09% squared published spread less "
         "1.25% squared regional trend less 0% squared quality less 1.4% squared person-level "
-        "noise at their median size of 7,200); 22 Standard Global entities in 2021 saved 2.3% of their final benchmark on "
-        "average, with a standard deviation of 4% between entities, which is 4.09% of their cost; "
+        "noise at their median size of 7,200); 22 Standard Global entities in 2021 saved 2.3% of "
+        "their final benchmark on average, with a standard deviation of 4% between entities, which "
+        "is 4.09% of their cost; "
         "the correlations that the scenario gives it come on top"
     )
     assert effect.source.startswith("CMS, ACO REACH Financial and Quality Results")

@@ -467,6 +467,11 @@ def test_line_of_a_path(path: str, text: str) -> None:
     assert TEXT.splitlines()[line_of(path, TEXT) - 1].startswith(text)
 
 
+@pytest.mark.parametrize("path", ["run.a]b", "run.a[", "run.]", "run.a b.", "run..seed"])
+def test_line_of_a_key_with_brackets_is_that_of_its_table(path: str) -> None:
+    assert TEXT.splitlines()[line_of(path, TEXT) - 1] == "[run]"
+
+
 def test_line_of_what_is_nowhere() -> None:
     assert line_of("nothing.like.it", TEXT) == 0
 
