@@ -180,11 +180,11 @@ def _report(understood: dict[str, Any], width: int) -> Iterator[RenderableType]:
     for track in understood["tracks"]:
         yield from _figures(track, understood["months"], width)
     yield from _rules(understood["tracks"], width)
-    yield from _years(understood.get("years", []))
+    yield from _years(understood.get("years", []), width)
     yield from _assumptions(understood["assumptions"], width)
 
 
-def _years(years: list[dict[str, Any]]) -> Iterator[RenderableType]:
+def _years(years: list[dict[str, Any]], width: int) -> Iterator[RenderableType]:
     """Programs and amounts of several performance years; all else above is of the first."""
     if not years:
         return
@@ -204,6 +204,7 @@ def _years(years: list[dict[str, Any]]) -> Iterator[RenderableType]:
             for each in years
             for track in each["tracks"]
         ],
+        width,
     )
     yield ""
 
@@ -221,6 +222,7 @@ def _segments(segments: list[dict[str, Any]], width: int) -> Iterator[Renderable
             )
             for s in segments
         ],
+        width,
     )
     for s in segments:
         yield _text(f"Severity of {s['name']}: {s['severity']}", width)
@@ -241,6 +243,7 @@ def _drivers(
             )
             for d in drivers
         ],
+        width,
     )
     if any((d["name"], d["distribution"]) == ("entity_effect", "default") for d in drivers):
         option = entity["option"].title()
@@ -271,7 +274,7 @@ def _figures(track: dict[str, Any], months: float, width: int) -> Iterator[Rende
         *(row(label, amount) for label, amount in fixed.items() if amount),
     ]
     yield _text(f"Track {track['name']}: {track['program']}, {track['option']}", width, "bold")
-    yield _table(("Figure", "Amount>", "PBPM>"), rows)
+    yield _table(("Figure", "Amount>", "PBPM>"), rows, width)
     yield ""
 
 
@@ -292,7 +295,7 @@ def _rules(tracks: list[dict[str, Any]], width: int) -> Iterator[RenderableType]
         for rule in track["rules"]:
             mark, note = ("*", f"\n{rule['note']}") if rule["overridden"] else ("", "")
             rows.append((rule["name"] + mark, rule["value"] + note, rule["confidence"]))
-        yield _table(("Rule", "Value", "Confidence"), rows)
+        yield _table(("Rule", "Value", "Confidence"), rows, width)
         if any(rule["overridden"] for rule in track["rules"]):
             yield "* overridden by the scenario"
         yield ""
@@ -327,21 +330,34 @@ def _text(text: str, width: int, style: str = "", indent: str = "") -> Text:
     return Text("\n".join(lines), style=style, no_wrap=True)
 
 
-def _table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
-    """A plain table in which no word is broken; a header that ends in '>' heads figures."""
+def _table(headers: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> Table:
+    """A plain table in which no word is broken; a header that ends in '>' heads figures.
+
+    A table whose words alone are wider than the page is as wide as it has to be.
+    """
     from rich import box
     from rich.table import Table
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), show_edge=False)
-    for header, cells in zip(headers, zip(*rows, strict=True), strict=True):
-        title = header.removesuffix(">")
-        longest = max(len(word) for cell in (title, *cells) for word in cell.split())
-        table.add_column(
-            title,
-            justify="left" if title == header else "right",
-            min_width=longest,
-            no_wrap=max(map(len, cells)) <= longest,
-        )
+    titles = [header.removesuffix(">") for header in headers]
+    columns = [
+        [title, *cells] for title, cells in zip(titles, zip(*rows, strict=True), strict=True)
+    ]
+    widths = [max(len(line) for cell in cells for line in cell.split("\n")) for cells in columns]
+    least = [max(len(word) for cell in cells for word in cell.split()) for cells in columns]
+    between = 2 * (len(columns) - 1)
+    while sum(widths) + between > width and widths != least:
+        widest = max(range(len(columns)), key=lambda i: (widths[i] > least[i], widths[i]))
+        widths[widest] -= 1
+
+    table = Table(
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+        padding=(0, 1, 0, 0),
+        show_edge=False,
+        width=sum(widths) + between,
+    )
+    for header, title, column_width in zip(headers, titles, widths, strict=True):
+        table.add_column(title, justify="left" if title == header else "right", width=column_width)
     for row in rows:
         table.add_row(*row)
     return table

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import csv
 import math
-import os
 import statistics
 from collections import Counter
 from pathlib import Path
 
 import numpy as np
 import pytest
+from published import published
 from scipy.special import ndtr, ndtri
 
 from simdc.drivers import DRIVER_NAMES, ResolvedDrivers, check_correlation, resolve_drivers
@@ -707,15 +707,8 @@ def test_every_prior_has_a_source_and_a_confidence(name: str) -> None:
     assert {figure["confidence"] for figure in figures} <= levels
 
 
-RESULTS_2022 = (
-    Path(os.environ.get("SIMDC_DATA") or Path(__file__).parents[2] / "../shared/data")
-    / "gpdc_results_py2022.csv"
-)
-
-
-@pytest.mark.skipif(not RESULTS_2022.exists(), reason="needs the optional public result files")
 def test_priors_of_2022_follow_from_the_published_rows() -> None:
-    with RESULTS_2022.open(newline="", encoding="utf-8") as stream:
+    with published("gpdc_results_py2022.csv").open(newline="", encoding="utf-8") as stream:
         rows = [{key.lower(): cell for key, cell in row.items()} for row in csv.DictReader(stream)]
 
     def kind(row: dict[str, str]) -> str:

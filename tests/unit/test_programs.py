@@ -6,16 +6,15 @@ import copy
 import csv
 import json
 import math
-import os
 import pickle
 import subprocess
 import sys
 from itertools import product
-from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from published import published
 
 from simdc.cli.programs import command
 from simdc.errors import InputError
@@ -200,15 +199,12 @@ def test_total_care_capitation_is_for_global_only(name: str) -> None:
         assert program.rules(year, "professional").value("total_care_capitation_allowed") is False
 
 
-RESULTS = Path(os.environ.get("SIMDC_DATA", "../shared/data")) / "gpdc_results_py2022.csv"
-
-
-@pytest.mark.skipif(not RESULTS.exists(), reason="needs CMS's results file of 2022 (SIMDC_DATA)")
 def test_published_results_of_2022_follow_the_rules_called_proven() -> None:
     program = load_program("gpdc")
     # To the dollar: CMS prints ten digits, and D0054's payment lies 17 cents off its own savings.
     dollar = 1.0
-    for row in csv.DictReader(RESULTS.read_text(encoding="utf-8").splitlines()):
+    results = published("gpdc_results_py2022.csv")
+    for row in csv.DictReader(results.read_text(encoding="utf-8").splitlines()):
         rules = program.rules(2022, row["risk_arrangement"].lower())
         retention = float(row["retention_withhold"]) / 100
         assert float(row["discount"]) / 100 == rules.value("discount"), row["aco_id"]
