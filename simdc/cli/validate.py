@@ -336,14 +336,15 @@ def _table(headers: Sequence[str], rows: Sequence[Sequence[str]], width: int) ->
     A table whose words alone are wider than the page is as wide as it has to be.
     """
     from rich import box
+    from rich.cells import cell_len
     from rich.table import Table
 
     titles = [header.removesuffix(">") for header in headers]
     columns = [
         [title, *cells] for title, cells in zip(titles, zip(*rows, strict=True), strict=True)
     ]
-    widths = [max(len(line) for cell in cells for line in cell.split("\n")) for cells in columns]
-    least = [max(len(word) for cell in cells for word in cell.split()) for cells in columns]
+    widths = [max(map(cell_len, "\n".join(cells).split("\n"))) for cells in columns]
+    least = [max(map(cell_len, " ".join(cells).split())) for cells in columns]
     between = 2 * (len(columns) - 1)
     while sum(widths) + between > width and widths != least:
         widest = max(range(len(columns)), key=lambda i: (widths[i] > least[i], widths[i]))
@@ -357,7 +358,12 @@ def _table(headers: Sequence[str], rows: Sequence[Sequence[str]], width: int) ->
         width=sum(widths) + between,
     )
     for header, title, column_width in zip(headers, titles, widths, strict=True):
-        table.add_column(title, justify="left" if title == header else "right", width=column_width)
+        table.add_column(
+            title,
+            justify="left" if title == header else "right",
+            width=column_width,
+            overflow="crop",  # of nothing but the blank after a word
+        )
     for row in rows:
         table.add_row(*row)
     return table
