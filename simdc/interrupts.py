@@ -1,33 +1,48 @@
-"""An interrupt that is never lost.
+"""Interrupts and polite kills that are never lost.
 
-Python raises KeyboardInterrupt wherever the program happens to be. Inside a callback of the
-garbage collector it is swallowed with a message and the program goes on. So it is noted as well,
-and long work asks between its steps.
+Python raises an exception out of a signal wherever the program happens to be. Inside a callback of
+the garbage collector it is swallowed with a message and the program goes on. So the signal is
+noted as well, and long work asks between its steps.
 """
 
 from __future__ import annotations
 
 import signal
-import threading
+import sys
 from types import FrameType
 
 __all__ = ["check", "install"]
 
-_seen = threading.Event()
+_noted: list[int] = []
 
 
 def install() -> None:
-    """Note interrupts from now on; call from the main thread."""
-    _seen.clear()
-    signal.signal(signal.SIGINT, _note)
+    """Note interrupts and requests to end from now on; call from the main thread."""
+    _noted.clear()
+    for wanted in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(wanted, _note)
 
 
 def check() -> None:
-    """Raise KeyboardInterrupt if one was asked for and lost."""
-    if _seen.is_set():
-        raise KeyboardInterrupt
+    """Stop now if that was asked for and lost.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        After an interrupt.
+    SystemExit
+        After a request to end, with the status that shells expect.
+    """
+    if _noted:
+        _stop(_noted[0])
 
 
 def _note(signum: int, frame: FrameType | None) -> None:
-    _seen.set()
-    raise KeyboardInterrupt
+    _noted.append(signum)
+    _stop(signum)
+
+
+def _stop(signum: int) -> None:
+    if signum == signal.SIGINT:
+        raise KeyboardInterrupt
+    sys.exit(128 + signum)

@@ -90,8 +90,6 @@ def main(args: list[str] | None = None) -> None:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a dash is worth no crash where ASCII is all
     interrupts.install()
-    # A polite kill cleans up like an interrupt does.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     status = _status(sys.argv[1:] if args is None else args)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # all is done; leaving takes a moment
     sys.exit(status)
