@@ -20,7 +20,7 @@ from simdc.drivers import ResolvedDrivers
 from simdc.execute import available_threads, blocks, run_blocks
 from simdc.kernels.philox import key_words, stream_of
 from simdc.kernels.ready import warm_up
-from simdc.kernels.strip import LANES, segment_sums
+from simdc.kernels.strip import BATCH, LANES, segment_sums
 from simdc.outcome import Simulation, TrackOutcome
 from simdc.population import SegmentArrays
 from simdc.prepare import Prepared, prepare
@@ -49,7 +49,6 @@ Array = NDArray[np.float64]
 BLOCK = 8 * LANES  # draws per block of work: a fraction of a second
 _SETTLED_AT_ONCE = 1 << 16  # draws per settlement, so that intermediate lines stay small
 _DRAWN_AT_ONCE = 1 << 13  # draws of the drivers per block of work
-_PADDING = 16  # people per call of the generator
 
 _SEVERITY = 1  # tag of severity streams
 
@@ -106,7 +105,7 @@ class SegmentPlan:
         """
         points = attachment_points(designs, segment)
         people = segment.beneficiaries
-        padded = -(-people // _PADDING) * _PADDING
+        padded = -(-people // BATCH) * BATCH
         scale = np.zeros(padded, dtype=np.float32)
         scale[:people] = segment.expected_cost
         attachment = np.full((padded, len(points)), np.inf)

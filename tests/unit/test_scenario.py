@@ -233,8 +233,12 @@ def test_enhanced_capitation_up_to_its_limit(base: float, most: float) -> None:
 def test_enhanced_limit_follows_an_override() -> None:
     rules = "[track.rules]\nprimary_care_capitation_total = 0.08\n\n[[track]]"
     head, tail = TEXT.split('[[track]]\nname = "global"')
-    text = f'{head}{rules}\nname = "global"{tail}'.replace(BASE, BASE.replace("0.04", "0.05"))
-    parse_scenario(tomllib.loads(text))
+    above = BASE.replace("0.04", "0.05")
+    assert "must be at most 0.04" in sentences((BASE, above))[0]
+    text = f'{head}{rules}\nname = "global"{tail}'.replace(BASE, above)
+    capitation = parse_scenario(tomllib.loads(text)).track[0].primary_care_capitation
+    assert capitation is not None
+    assert capitation.enhanced_rate == 0.05
 
 
 def test_advanced_payment_with_primary_care_capitation() -> None:
