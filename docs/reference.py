@@ -16,6 +16,7 @@ from typing import Annotated, Any, Literal, TypeAlias, Union, get_args, get_orig
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from simdc.drivers import DRIVER_NAMES, resolve_drivers
 from simdc.scenario import models
 from simdc.scenario.fields import Figure, Name
 
@@ -39,6 +40,17 @@ explained in the [glossary](glossary.md). A default of `-` means that the key ma
 tables headed `[[...]]` may be repeated.
 """
 
+WITHOUT_DEFAULT = ("high_performers_bonus", "health_equity_months")
+PERSON_CV = 2.0
+
+DEFAULTS_OPENING = """\
+### Defaults of drivers
+
+What `{ distribution = "default" }` stands for, from evidence before the performance year: here for
+a Standard entity in Global in 2026, the cost of whose people has a coefficient of variation of 2
+given their risk scores. `simdc validate` prints those of a scenario.
+"""
+
 CHOICES = {
     "severity": (get_args(get_args(models.Severity)[0]), models._Severity),
     "driver": (get_args(get_args(models.Driver)[0]), models._Driver),
@@ -52,6 +64,8 @@ def page() -> str:
     seen: set[Table] = set()
     for header, table in tables(models.Scenario, "", seen):
         parts.append(section(header, table))
+        if table is models.Drivers:
+            parts.append(defaults())
     for word, (members, common) in CHOICES.items():
         parts.append(choice_section(word, members, common))
         for member in members:
@@ -119,6 +133,25 @@ def section(header: str, table: Table) -> str:
     """One table of the file."""
     title = f"`{header}`" if header.startswith("[") else header
     return f"## {title}\n\n{told(table)}\n\n{rows(list(keys(table)))}"
+
+
+def defaults() -> str:
+    """What the default of each driver stands for."""
+    entity = models.Entity(id="any", type="standard", performance_year=2026, option="global")
+    default = {"distribution": "default"}
+    given = {name: default for name in DRIVER_NAMES if name not in WITHOUT_DEFAULT}
+    resolved = resolve_drivers(
+        models.Drivers.model_validate(given),
+        entity,
+        option="global",
+        person_cv=PERSON_CV,
+        base_dir=Path(),
+    )
+    lines = ["| driver | default | source |", "|---|---|---|"]
+    for told in resolved.assumptions:
+        cells = (f"`{told.subject.removeprefix('driver ')}`", told.statement, told.source)
+        lines.append("| " + " | ".join(cell.replace("|", r"\|") for cell in cells) + " |")
+    return f"{DEFAULTS_OPENING}\n" + "\n".join(lines) + "\n"
 
 
 def choice_section(word: str, members: Iterable[Table], common: Table) -> str:

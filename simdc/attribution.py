@@ -34,7 +34,7 @@ from scipy.interpolate import CubicSpline
 from simdc.drivers import COST_DRIVERS, ResolvedDrivers
 from simdc.engine import SegmentPlan, cost_factors, distinct_designs, draw_costs, settle_track
 from simdc.estimate import Estimate, mean, probability, quantile, standard_deviation
-from simdc.execute import available_threads
+from simdc.executors import Executor, Threads
 from simdc.guarantee import attempt
 from simdc.outcome import Simulation
 from simdc.population import SegmentArrays
@@ -133,7 +133,7 @@ def attribute(
     scenario: Scenario,
     *,
     base_dir: Path,
-    threads: int | None = None,
+    executor: Executor | None = None,
     progress: Callable[[int], None] = lambda done: None,
 ) -> Attribution:
     """Attribute the uncertainty of a simulation to its sources.
@@ -146,14 +146,14 @@ def attribute(
         What was run.
     base_dir : Path
         Folder that file names in the scenario are relative to.
-    threads : int, optional
-        All available processors by default; no bit depends on it.
+    executor : Executor, optional
+        Threads on all available processors by default; no bit depends on it.
     progress : callable, optional
         Told the number of draws done, anew in each pass of the kernel.
     """
     prepared = prepare(scenario, base_dir)
-    threads = available_threads() if threads is None else threads
-    rerun = _Rerun(simulation, prepared, threads, progress)
+    executor = Threads.all() if executor is None else executor
+    rerun = _Rerun(simulation, prepared, executor, progress)
 
     drivers = prepared.drivers.uncertain
     expected = rerun.expected_costs()
@@ -235,7 +235,7 @@ class _Rerun:
 
     simulation: Simulation
     prepared: Prepared
-    threads: int
+    executor: Executor
     progress: Callable[[int], None]
 
     def with_fixed(self, names: Collection[str]) -> Settled:
@@ -289,7 +289,7 @@ class _Rerun:
             seed=self.simulation.seed,
             first_draw=self.simulation.first_draw,
             draws=self.simulation.draws,
-            threads=self.threads,
+            executor=self.executor,
             progress=self.progress,
         )
 

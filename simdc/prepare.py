@@ -17,7 +17,7 @@ from simdc.population import Population, build_population
 from simdc.priors import expected_savings_rate, percent
 from simdc.scenario.models import Scenario, Track
 
-__all__ = ["Prepared", "prepare", "published_option"]
+__all__ = ["Prepared", "contract_of", "person_cv", "prepare", "published_option"]
 
 _SAME_RATE = 0.0005  # published means are given to a tenth of a percent
 
@@ -92,13 +92,13 @@ def prepare(
             base_dir=base_dir,
         )
     contracts = tuple(
-        _contract(scenario, track, population, drivers, base_dir) for track in scenario.track
+        contract_of(scenario, track, population, drivers, base_dir) for track in scenario.track
     )
     savings = _expected_savings(scenario, population, drivers, contracts)
     return Prepared(population, drivers, contracts, savings)
 
 
-def _contract(
+def contract_of(
     scenario: Scenario,
     track: Track,
     population: Population,
@@ -107,7 +107,7 @@ def _contract(
 ) -> Contract:
     """The contract of one track, its benchmark built beforehand where it is to be."""
     track, built = with_given_benchmark(scenario, track, population, base_dir)
-    contract = write_contract(scenario, track, population, drivers)
+    contract = write_contract(scenario, track, population, drivers, built)
     if built is None:
         return contract
     return replace(contract, assumptions=(*contract.assumptions, *built.assumptions))

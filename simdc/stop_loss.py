@@ -8,15 +8,16 @@ attachment point once, and every design of the scenario is a combination of them
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.interpolate import make_interp_spline
 
 from simdc.population import SegmentArrays
 from simdc.scenario.models import StopLoss, StopLossBand
+from simdc.sums import payout_key
 
 __all__ = ["AttachmentPoint", "attachment_points", "expected_payout", "payout"]
 
@@ -128,6 +129,20 @@ def expected_payout(
     -----
     With cost = f s X, X of mean one, E max(f s X - A, 0) = f s E max(X - A / (f s), 0).
     """
+    known = _known_payouts.setdefault(segment, {})
+    key = payout_key(design), factors.tobytes(), weights.tobytes()
+    if key not in known:
+        known[key] = _work_out_payout(design, segment, factors, weights)
+    return known[key]
+
+
+_known_payouts: WeakKeyDictionary[SegmentArrays, dict[Hashable, float]] = WeakKeyDictionary()
+"""Tracks often share a design, whose expected payout takes a while to work out."""
+
+
+def _work_out_payout(
+    design: StopLoss, segment: SegmentArrays, factors: Array, weights: Array
+) -> float:
     points = attachment_points([design], segment)
     if not points:
         return 0.0
@@ -156,6 +171,8 @@ def _interpolated_excess(
     it is worked out at some thousand such ratios and interpolated by a quintic spline in their
     logarithm, which is right to about 1e-12.
     """
+    from scipy.interpolate import make_interp_spline  # for neutral charges alone
+
     log_ratio = np.log(attachment / mean_cost)
     low, high = float(log_ratio.min()), float(log_ratio.max())
     nodes = np.linspace(low, max(high, low + _LEAST_SPAN), _NODES)

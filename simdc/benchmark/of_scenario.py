@@ -10,11 +10,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import TypeAlias
 
 import numpy as np
 
 from simdc.benchmark import construction, rate_book, risk, shared_savings
+from simdc.benchmark.shared_savings import Figures as StrataFigures
 from simdc.drivers import ResolvedDrivers
 from simdc.errors import InputError
 from simdc.outcome import Assumption
@@ -49,6 +51,7 @@ __all__ = [
 CellKey: TypeAlias = tuple[str, construction.Alignment]
 
 _UNSURE = ("inferred", "conflicting", "assumption")
+_UNMOVED: Mapping[str, risk.Moves] = MappingProxyType({})
 _MONTHS_PER_YEAR = 12
 
 
@@ -83,6 +86,8 @@ class BuiltBenchmark:
         The steps of the Shared Savings Program, US dollars per person-year.
     assumptions : tuple of Assumption
         What no source settles.
+    strata : StrataFigures or None
+        What those steps start from.
     """
 
     rules: RuleSet
@@ -90,30 +95,47 @@ class BuiltBenchmark:
     cells: tuple[BuiltCell, ...]
     shared_savings: Statement | None
     assumptions: tuple[Assumption, ...]
+    strata: StrataFigures | None = None
 
-    def by_category(self, score_factor: Amount | Mapping[str, Amount] = 1.0) -> dict[str, Amount]:
+    def by_category(self, moves: Mapping[str, risk.Moves] = _UNMOVED) -> dict[str, Amount]:
         """Unadjusted benchmark of each category, US dollars.
 
         Parameters
         ----------
-        score_factor : Amount or mapping of category to Amount
-            What the raw risk scores are multiplied by before normalization, cap and coding
-            factor: arrays of shape (draw,) where scores are uncertain.
+        moves : mapping of category to risk.Moves, optional
+            How risk scores turn out: arrays of shape (draw,) where they are uncertain.
         """
         total: dict[str, Amount] = {}
-        for built in self.cells:
-            cell = built.cell
-            factor = (
-                score_factor[cell.category] if isinstance(score_factor, Mapping) else score_factor
-            )
-            amount = self._rebuilt(cell, factor)["benchmark"]
-            total[cell.category] = total.get(cell.category, 0.0) + amount
+        for built in self.moved(moves):
+            category, amount = built.cell.category, built.statement["benchmark"]
+            total[category] = total.get(category, 0.0) + amount
         return total
 
-    def _rebuilt(self, cell: construction.Cell, factor: Amount) -> Statement:
-        assert self.terms is not None  # as there are cells
-        groups = tuple(replace(group, raw_score=group.raw_score * factor) for group in cell.groups)
-        return construction.build(self.terms, replace(cell, groups=groups))
+    def moved(self, moves: Mapping[str, risk.Moves]) -> Iterator[BuiltCell]:
+        """Every cell built anew with its risk scores as they turn out."""
+        for built in self.cells:
+            assert self.terms is not None  # as there are cells
+            cell = built.cell
+            move = moves.get(cell.category, risk.Moves())
+            cell = replace(cell, groups=tuple(move.of(group) for group in cell.groups))
+            yield BuiltCell(cell, construction.build(self.terms, cell))
+
+    def shared_savings_ratio(self, raw_score: Amount) -> Amount:
+        """Updated benchmark of the Shared Savings Program over the expected one.
+
+        Parameters
+        ----------
+        raw_score : Amount
+            Risk scores of the performance year over the expected ones, before their cap.
+        """
+        assert self.strata is not None  # as the benchmark is of that program
+        assert self.shared_savings is not None
+        strata = tuple(
+            replace(each, risk_score=each.risk_score * raw_score) for each in self.strata.strata
+        )
+        terms = shared_savings.Terms.from_rules(self.rules)
+        moved = shared_savings.build(terms, replace(self.strata, strata=strata))
+        return moved["updated_benchmark"] / self.shared_savings["updated_benchmark"]
 
     def as_given(self, target: Benchmark) -> Benchmark:
         """The same as a benchmark that is given, with all else that the scenario says of it."""
@@ -122,6 +144,7 @@ class BuiltBenchmark:
                 "seasonality",
                 "health_equity_up_months",
                 "health_equity_down_months",
+                "concurrent_risk_share",
                 "source",
             }
         )
@@ -175,9 +198,10 @@ def build_benchmark(
     if load_program(rules.program).family == "shared_savings":
         assert target.shared_savings is not None  # as the checks of the scenario have made sure
         terms = shared_savings.Terms.from_rules(rules)
-        statement = shared_savings.build(terms, _shared_savings_figures(target.shared_savings))
+        strata = _shared_savings_figures(target.shared_savings)
+        statement = shared_savings.build(terms, strata)
         unsure = _unsure(rules, statement.rules)
-        return BuiltBenchmark(rules, None, (), statement, unsure)
+        return BuiltBenchmark(rules, None, (), statement, unsure, strata)
     chain = construction.Terms.from_rules(rules)
     cells = tuple(
         BuiltCell(cell, construction.build(chain, cell))
@@ -226,7 +250,7 @@ def final_benchmark(
         ``unadjusted_benchmark``, ``trend_adjusted_benchmark``, ``seasonal_benchmark``,
         ``final_benchmark``, ``settlement_benchmark``, US dollars.
     """
-    trend_ratio, quality_score = expected_drivers(unadjusted, drivers)
+    trend_ratio, quality_score = expected_drivers(unadjusted, drivers, rules)
     figures = direct_contracting.Figures(
         claims=0.0,
         unadjusted_benchmark=unadjusted,
@@ -243,12 +267,20 @@ def final_benchmark(
 
 
 def expected_drivers(
-    categories: Iterable[str], drivers: ResolvedDrivers
+    categories: Iterable[str], drivers: ResolvedDrivers, rules: RuleSet
 ) -> tuple[dict[str, float], float]:
-    """Realised over projected trend of each category, and quality score, with drivers at means."""
+    """Realised over projected trend of each category, and quality score, with drivers at means.
+
+    Parameters
+    ----------
+    categories : iterable of str
+    drivers : ResolvedDrivers
+    rules : RuleSet
+        For what CI/SEP does to the quality score.
+    """
     means = {name: np.array([law.mean]) for name, law in drivers.laws.items()}
     ratios = {category: float(drivers.trend_ratio(means, category)[0]) for category in categories}
-    return ratios, float(drivers.quality(means)[0])
+    return ratios, drivers.mean_quality(rules.value("ci_sep_multiplier", 1.0))
 
 
 def _unsure(rules: RuleSet, applied: Iterable[str]) -> tuple[Assumption, ...]:

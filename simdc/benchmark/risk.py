@@ -13,7 +13,7 @@ that end on the floor and on the ceiling.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -25,6 +25,7 @@ from simdc.settlement.steps import Amount
 __all__ = [
     "Group",
     "GroupAlignment",
+    "Moves",
     "ScoreModel",
     "Terms",
     "benchmark_score",
@@ -125,6 +126,33 @@ class Group:
     beneficiaries: float | None = None
     reference_beneficiaries: float | None = None
     most_historical_beneficiaries: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Moves:
+    """How the figures of a score turn out over what was expected of them, as factors.
+
+    Attributes
+    ----------
+    raw_score : Amount
+        Of the entity itself.
+    reference_population : Amount
+        Mean raw score of the national reference population.
+    coding_factor : Amount
+    """
+
+    raw_score: Amount = 1.0
+    reference_population: Amount = 1.0
+    coding_factor: Amount = 1.0
+
+    def of(self, group: Group) -> Group:
+        """The group with its figures as they turn out."""
+        return replace(
+            group,
+            raw_score=group.raw_score * self.raw_score,
+            normalization_factor=group.normalization_factor * self.reference_population,
+            coding_factor=group.coding_factor * self.coding_factor,
+        )
 
 
 # --- steps ------------------------------------------------------------------------------------

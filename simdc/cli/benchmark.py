@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from simdc.benchmark.of_scenario import BuiltBenchmark
+    from simdc.contracts.final_scores import FinalScore
+    from simdc.estimate import Estimate
     from simdc.programs import RuleSet
     from simdc.scenario import LoadedScenario
     from simdc.scenario.models import Benchmark
@@ -32,7 +34,8 @@ def command(scenario: Path, as_json: bool) -> None:
 
     For each program and option that the tracks take: the base years, the region, the blend and the
     risk score of each category, then trend, seasonality, discount and quality. Nothing is
-    simulated: the steps that depend on a driver take it at its mean.
+    simulated: the steps that depend on a driver take it at its mean. Where a driver moves risk
+    scores, their distribution follows, with the shares of draws that end on floor and ceiling.
     """
     from simdc.scenario import load_scenario
 
@@ -67,6 +70,8 @@ class Chain(NamedTuple):
     total: Statement | None
     trend_ratio: dict[str, float]
     quality_score: float
+    draws: int
+    scores: tuple[FinalScore, ...]
 
     @property
     def parts(self) -> Iterator[tuple[str, Statement]]:
@@ -89,9 +94,11 @@ def _chains(loaded: LoadedScenario) -> list[Chain]:
         with_given_benchmark,
     )
     from simdc.contracts.direct_contracting import DirectContractingContract
+    from simdc.contracts.final_scores import final_scores
     from simdc.prepare import prepare
 
     scenario = loaded.scenario
+    draws, seed = scenario.run.draws, scenario.run.seed
     prepared = prepare(scenario, loaded.base_dir)
     months = sum(segment.total_months for segment in prepared.population.segments)
     chains: list[Chain] = []
@@ -102,15 +109,29 @@ def _chains(loaded: LoadedScenario) -> list[Chain]:
             continue
         _, built = with_given_benchmark(scenario, track, prepared.population, loaded.base_dir)
         total = None
+        scores: tuple[FinalScore, ...] = ()
         categories: Iterable[str] = ()
         if isinstance(contract, DirectContractingContract):
             total = final_benchmark(
                 contract.benchmark, rules, target, prepared.drivers, early_exit=track.early_exit
             )
             categories = contract.benchmark
-        taken = expected_drivers(categories, prepared.drivers)
+            if contract.scores is not None:
+                scores = final_scores(contract.scores, prepared.drivers, draws=draws, seed=seed)
+        taken = expected_drivers(categories, prepared.drivers, rules)
         chains.append(
-            Chain([track.name], rules, target, track.early_exit, built, months, total, *taken)
+            Chain(
+                [track.name],
+                rules,
+                target,
+                track.early_exit,
+                built,
+                months,
+                total,
+                *taken,
+                draws,
+                scores,
+            )
         )
     return chains
 
@@ -149,6 +170,8 @@ def _document(chain: Chain) -> dict[str, Any]:
             {"part": title, "steps": [_step(line) for line in statement.lines]}
             for title, statement in chain.parts
         ],
+        "draws": chain.draws,
+        "scores": [_score(score) for score in chain.scores],
         "rules": [
             {
                 "name": name,
@@ -171,6 +194,24 @@ def _step(line: Line) -> dict[str, Any]:
         "unit": line.unit,
         "rules": list(line.rules),
     }
+
+
+def _score(score: FinalScore) -> dict[str, Any]:
+    return {
+        "category": score.category,
+        "alignment": score.alignment,
+        "floor": score.floor,
+        "ceiling": score.ceiling,
+        "at_floor": _figures(score.at_floor),
+        "at_ceiling": _figures(score.at_ceiling),
+        "mean": _figures(score.mean),
+        "standard_deviation": _figures(score.standard_deviation),
+    }
+
+
+def _figures(found: Estimate) -> dict[str, float | None]:
+    names = ("estimate", "ci_low", "ci_high", "standard_error")
+    return {name: _finite(each) for name, each in zip(names, found, strict=True)}
 
 
 def _finite(amount: Any) -> float | None:
@@ -203,6 +244,13 @@ def _report(chain: Chain) -> Iterator[RenderableType]:
     if chain.total is not None:
         ratios = ", ".join(f"{ratio:.4f} {kind}" for kind, ratio in chain.trend_ratio.items())
         yield f"Realised over projected trend {ratios}; quality score {chain.quality_score:.2%}."
+    if chain.scores:
+        yield ""
+        yield Text(f"Risk scores of {chain.draws:,} draws of the drivers", style="bold")
+        yield _scores(chain.scores)
+        if chain.built is None:
+            yield "Over the scores in the given benchmark, taken to lie in the middle of the cap."
+        yield "Limits are of the normalized score; shares stand with their standard errors."
     yield ""
     yield Text("Rules applied", style="bold")
     table = _table("Rule", "Value", "Confidence")
@@ -224,6 +272,28 @@ def _steps(statement: Statement, months: float) -> Table:
     table = _table("Step", "Before>", "After>", "Unit")
     for line in statement.lines:
         table.add_row(line.label, _shown(line.before, line.unit), _after(line), _UNITS[line.unit])
+    return table
+
+
+def _scores(scores: Iterable[FinalScore]) -> Table:
+    """Limits of each group's score, how often it ends on them, and its mean and spread."""
+    table = _table("Score of", "Floor>", "Ceiling>", "On floor>", "On ceiling>", "Mean>", "SD>")
+    for score in scores:
+        limits = ("" if edge is None else f"{edge:.4f}" for edge in (score.floor, score.ceiling))
+        shares = (
+            f"{each.value:.1%} ±{each.standard_error:.1%}" if limited else ""
+            for each, limited in (
+                (score.at_floor, score.floor is not None),
+                (score.at_ceiling, score.ceiling is not None or score.at_ceiling.value > 0.0),
+            )
+        )
+        moments = (score.mean.value, score.standard_deviation.value)
+        table.add_row(
+            f"{score.category}, {score.alignment.replace('_', ' ')}",
+            *limits,
+            *shares,
+            *("-" if math.isnan(each) else f"{each:.4f}" for each in moments),
+        )
     return table
 
 

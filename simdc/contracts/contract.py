@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from simdc.benchmark.of_scenario import BuiltBenchmark
 from simdc.drivers import ResolvedDrivers
 from simdc.outcome import Assumption
 from simdc.population import Population
@@ -46,6 +47,8 @@ class Setting:
         Of the program for the year, option and entity type, with the track's overrides.
     population : Population
     drivers : ResolvedDrivers
+    built : BuiltBenchmark or None
+        How the benchmark came about, where it is built.
     """
 
     scenario: Scenario
@@ -54,6 +57,7 @@ class Setting:
     rules: RuleSet
     population: Population
     drivers: ResolvedDrivers
+    built: BuiltBenchmark | None = None
 
     @property
     def target(self) -> Benchmark:

@@ -16,12 +16,14 @@ from simdc.contracts.contract import (
     fixed_figures,
     required_guarantee,
 )
+from simdc.contracts.risk_scores import UncertainScores, uncertain_scores
 from simdc.drivers import ResolvedDrivers
 from simdc.errors import InputError, Problem
 from simdc.scenario.models import ChargePBPM, ChargeRate, ProvisionalSettlement, StopLoss, Track
 from simdc.settlement import cash_flow, provisional, steps
 from simdc.settlement.direct_contracting import Figures, Terms, settle
 from simdc.settlement.statement import Statement
+from simdc.settlement.steps import Amount
 from simdc.stop_loss import expected_payout
 from simdc.sums import CostDraws
 
@@ -57,6 +59,8 @@ class DirectContractingContract(Contract):
         As assumed until it is known.
     ci_sep_multiplier : float
         What the quality score is multiplied by where CI/SEP is missed.
+    scores : UncertainScores or None
+        What moves the benchmark by its risk scores, where that takes more than a factor.
     calendar : Calendar or None
         When the year is settled provisionally, where that is elected or mandatory.
     pays_high_performers : bool
@@ -74,6 +78,7 @@ class DirectContractingContract(Contract):
     stop_loss_charge: float
     projected_quality_score: float
     ci_sep_multiplier: float
+    scores: UncertainScores | None
     calendar: provisional.Calendar | None
     pays_high_performers: bool
 
@@ -120,11 +125,9 @@ class DirectContractingContract(Contract):
         """Settle a run of draws; see `Contract.settle`."""
         total_cost = sums.total_cost
         reduced_share, prepaid = self.advanced_payment
-        benchmark = steps.scale(
-            self.benchmark, dict.fromkeys(self.benchmark, drivers.risk_score_factor(values))
-        )
+        benchmark = self._unadjusted_benchmark(sums, drivers, values)
         months_up, months_down = self.health_equity_months
-        months = drivers.health_equity_months(values)
+        months = drivers.ratio(values, "health_equity_months")
         bonus = drivers.high_performers_bonus(values) if self.pays_high_performers else 0.0
         figures = Figures(
             unadjusted_benchmark=benchmark,
@@ -148,6 +151,16 @@ class DirectContractingContract(Contract):
             provisional_settlement=0.0,
         )
         return settle(self.terms, self._with_provisional(figures))
+
+    def _unadjusted_benchmark(
+        self, sums: CostDraws, drivers: ResolvedDrivers, values: Mapping[str, Array]
+    ) -> Mapping[str, Amount]:
+        """Benchmark of each category with the risk scores of each draw, US dollars."""
+        if self.scores is not None:
+            return self.scores.by_category(sums, drivers, values)
+        drift = drivers.ratio(values, "reference_population_drift")
+        factor = drivers.ratio(values, "coding_factor") / drift
+        return steps.scale(self.benchmark, dict.fromkeys(self.benchmark, factor))
 
     def _with_provisional(self, figures: Figures) -> Figures:
         """The same figures with what provisional settlement has moved before the final one."""
@@ -200,6 +213,7 @@ def write(setting: Setting) -> DirectContractingContract:
         stop_loss_charge=charge,
         projected_quality_score=projected_quality_score(setting),
         ci_sep_multiplier=_ci_sep_multiplier(setting),
+        scores=uncertain_scores(setting, benchmark, told),
         calendar=_provisional_calendar(setting, told),
         pays_high_performers=rules.value("high_performers_pool", False),
         fixed=fixed_figures(
@@ -330,7 +344,7 @@ def _note_silent_choices(setting: Setting, told: Notes) -> None:
     if people < rules.value("minimum_aligned_beneficiaries", 0):
         needed = rules["minimum_aligned_beneficiaries"]
         told.say(
-            "size",
+            "warning: size",
             f"there are fewer beneficiaries, {people:,}, than the {needed.value:,} that "
             f"'{track.program}' asks for; they are settled as if they were enough",
             needed.source,

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from simdc.benchmark.of_scenario import BuiltBenchmark
+from simdc.benchmark.shared_savings import limit_risk_growth
 from simdc.contracts.contract import (
     Notes,
     Required,
@@ -19,6 +21,7 @@ from simdc.contracts.contract import (
 )
 from simdc.contracts.cost_definition import OwnCostContract, note_cost_definition
 from simdc.drivers import ResolvedDrivers
+from simdc.priors import percent
 from simdc.programs import RuleSet
 from simdc.scenario.models import SharedSavings
 from simdc.settlement.shared_savings import (
@@ -29,6 +32,7 @@ from simdc.settlement.shared_savings import (
     settle,
 )
 from simdc.settlement.statement import Statement
+from simdc.settlement.steps import Amount
 from simdc.sums import CostDraws
 
 __all__ = ["SharedSavingsContract", "write"]
@@ -54,6 +58,8 @@ class SharedSavingsContract(OwnCostContract):
         Weight of the projected trend in the update of the benchmark.
     beneficiaries : int
         Assigned beneficiaries, a head count.
+    built : BuiltBenchmark or None
+        How the benchmark came about, where it is built.
     """
 
     terms: Terms
@@ -61,6 +67,7 @@ class SharedSavingsContract(OwnCostContract):
     benchmark: Mapping[str, float]
     prospective_trend_weight: float
     beneficiaries: int
+    built: BuiltBenchmark | None
 
     def settle(
         self, sums: CostDraws, drivers: ResolvedDrivers, values: Mapping[str, Array]
@@ -69,7 +76,7 @@ class SharedSavingsContract(OwnCostContract):
         elected = self.elections
         score: Any = elected.quality_score
         figures = Figures(
-            benchmark=self._updated_benchmark(drivers, values),
+            benchmark=self._updated_benchmark(drivers, values) * self._risk_ratio(drivers, values),
             expenditure=self.counted_cost(sums) * drivers.completion(values),
             beneficiaries=self.beneficiaries,
             elected_minimum_rate=elected.elected_minimum_rate,
@@ -98,6 +105,15 @@ class SharedSavingsContract(OwnCostContract):
             fixed = self.prospective_trend_weight
             total += amount * (fixed + (1.0 - fixed) * growth)
         return total
+
+    def _risk_ratio(self, drivers: ResolvedDrivers, values: Mapping[str, Array]) -> Amount:
+        """What growth of risk scores beyond the expected one, capped, makes of the benchmark."""
+        if "raw_risk_score" not in drivers.laws:
+            return 1.0
+        raw = values["raw_risk_score"]
+        if self.built is not None:
+            return self.built.shared_savings_ratio(raw)
+        return limit_risk_growth(raw, self.rules.value("risk_growth_cap"), None)
 
 
 def write(setting: Setting) -> SharedSavingsContract:
@@ -130,6 +146,12 @@ def write(setting: Setting) -> SharedSavingsContract:
             "benchmark update",
             "the entity's share of its region is not given; the benchmark follows the region alone",
         )
+    if "raw_risk_score" in setting.drivers.laws and setting.built is None:
+        told.say(
+            "risk score",
+            "the benchmark is given; its scores are taken to be those of base year 3, from which "
+            f"growth counts up to {percent(rules.value('risk_growth_cap'))}",
+        )
     required = _required(setting, terms, benchmark, told)
     return SharedSavingsContract(
         track=track,
@@ -139,6 +161,7 @@ def write(setting: Setting) -> SharedSavingsContract:
         benchmark=by_category,
         prospective_trend_weight=_prospective_trend_weight(rules, elections),
         beneficiaries=sum(segment.beneficiaries for segment in setting.population.segments),
+        built=setting.built,
         fixed=fixed_figures(benchmark),
         required_guarantee=required.amount,
         guarantee_basis=required.basis,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from simdc.benchmark.of_scenario import BuiltBenchmark
 from simdc.contracts import direct_contracting, next_generation, shared_savings
 from simdc.contracts.contract import Contract, Setting
 from simdc.drivers import ResolvedDrivers
@@ -21,7 +22,11 @@ _WRITERS: dict[str, Callable[[Setting], Contract]] = {
 
 
 def setting_of(
-    scenario: Scenario, track: Track, population: Population, drivers: ResolvedDrivers
+    scenario: Scenario,
+    track: Track,
+    population: Population,
+    drivers: ResolvedDrivers,
+    built: BuiltBenchmark | None = None,
 ) -> Setting:
     """What one track is written against: its program's rules of the year, overrides included.
 
@@ -34,18 +39,29 @@ def setting_of(
     rules = program.rules(
         scenario.entity.performance_year, track.option, scenario.entity.type
     ).override(track.rules)
-    return Setting(scenario, track, program, rules, population, drivers)
+    return Setting(scenario, track, program, rules, population, drivers, built)
 
 
 def write_contract(
-    scenario: Scenario, track: Track, population: Population, drivers: ResolvedDrivers
+    scenario: Scenario,
+    track: Track,
+    population: Population,
+    drivers: ResolvedDrivers,
+    built: BuiltBenchmark | None = None,
 ) -> Contract:
     """Work out what one track fixes before the year.
+
+    Parameters
+    ----------
+    scenario, track, population, drivers
+        What is known by then; the benchmark of the track is given.
+    built : BuiltBenchmark, optional
+        How it came about, where it was built.
 
     Raises
     ------
     InputError
         For a program, year, option or rule that does not exist.
     """
-    setting = setting_of(scenario, track, population, drivers)
+    setting = setting_of(scenario, track, population, drivers, built)
     return _WRITERS[setting.program.family](setting)

@@ -7,11 +7,17 @@ values                                -> cost factors, trend ratios, quality, co
 
 from simdc.drivers.copula import check_correlation
 from simdc.drivers.resolve import resolve_drivers
-from simdc.drivers.resolved import COST_DRIVERS, DRIVER_NAMES, ResolvedDrivers
+from simdc.drivers.resolved import (
+    COST_DRIVERS,
+    DRIVER_NAMES,
+    NATIONAL_DRIVERS,
+    ResolvedDrivers,
+)
 
 __all__ = [
     "COST_DRIVERS",
     "DRIVER_NAMES",
+    "NATIONAL_DRIVERS",
     "ResolvedDrivers",
     "check_correlation",
     "resolve_drivers",

@@ -12,9 +12,11 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from scipy.special import ndtri
 
 from simdc.drivers.laws import (
     BetaLaw,
+    Clipped,
     Constant,
     Law,
     NormalLaw,
@@ -42,6 +44,7 @@ __all__ = [
     "default_national_trend",
     "default_pandemic",
     "default_quality_score",
+    "default_raw_risk_score",
     "default_reference_population_drift",
     "default_regional_trend",
 ]
@@ -201,6 +204,25 @@ def default_ci_sep_missed(performance_year: int) -> Default:
     return _event(missed / subject), _assumption("ci_sep_missed", statement, latest["source"])
 
 
+def default_raw_risk_score(performance_year: int) -> Default:
+    """Raw risk score of the entity over the expected one, centred on it.
+
+    The standard deviation is that of a normal growth which puts the published shares of entities
+    beyond floor and ceiling.
+    """
+    prior = load_priors("risk_score")["growth"]
+    _check_age(performance_year, prior, "the growth of an entity's risk score")
+    at_floor, at_ceiling = (prior[at] / prior["entities"] for at in ("at_floor", "at_ceiling"))
+    sd = 2.0 * prior["cap"] / -float(ndtri(at_floor) + ndtri(at_ceiling))
+    statement = (
+        f"normal, mean 1, sd {percent(sd)}: of {prior['entities']} entities {prior['at_floor']} "
+        f"ended on the floor and {prior['at_ceiling']} on the ceiling, "
+        f"{percent(prior['cap'])} below and above the score of {prior['reference_year']}, in "
+        f"{prior['evidence_year']}, as if no entity had foreseen its own; {prior['note']}"
+    )
+    return NormalLaw(1.0, sd), _assumption("raw_risk_score", statement, prior["source"])
+
+
 def default_reference_population_drift(performance_year: int) -> Default:
     """Mean score of the national reference population over the projected one."""
     prior = load_priors("risk_score")["reference_population"]
@@ -290,6 +312,9 @@ def default_entity_effect(
     if "quality_score" in others:
         multiplier = rules.value("ci_sep_multiplier", 1.0)
         parts["quality"] = rules.value("quality_withhold") * _sd_of_quality(others, multiplier)
+    if "raw_risk_score" in others:
+        cap = rules.value("risk_cap", math.inf)
+        parts["risk score"] = Clipped(others["raw_risk_score"], 1.0 - cap, 1.0 + cap).sd
     if "early_exit" in others:
         parts["early exit"] = rules.value("retention_withhold") * others["early_exit"].sd
     if "completion" in others:

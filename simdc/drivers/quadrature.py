@@ -9,6 +9,7 @@ import functools
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg import eig_banded
 from scipy.special import ndtri
 
 __all__ = ["Rule", "add_rules", "gauss_rule", "inner", "normal_rule", "score_rule"]
@@ -114,10 +115,10 @@ def gauss_rule(rule: Rule, points: int) -> Rule:
             break
         off_diagonal.append(length)
         basis.append(image / length)
-    tridiagonal = np.diag(diagonal) + np.diag(off_diagonal, 1) + np.diag(off_diagonal, -1)
-    eigenvalues, vectors = np.linalg.eigh(tridiagonal)
+    # As a band: where the matrix is taken for a full one, BLAS's threads wait for each other.
+    eigenvalues, vectors = eig_banded((diagonal, [*off_diagonal, 0.0]), lower=True)
     reduced = vectors[0] ** 2
-    return mean + sd * eigenvalues, reduced / reduced.sum()
+    return mean + sd * np.asarray(eigenvalues, dtype=np.float64), reduced / reduced.sum()
 
 
 def add_rules(first: Rule, second: Rule) -> Rule:

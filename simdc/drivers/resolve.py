@@ -23,6 +23,7 @@ from simdc.drivers.defaults import (
     default_national_trend,
     default_pandemic,
     default_quality_score,
+    default_raw_risk_score,
     default_reference_population_drift,
     default_regional_trend,
 )
@@ -57,6 +58,7 @@ _EXTREME_DEVIATION = 5.0
 
 _RATIOS = {
     "completion": "completion is completed claims over claims as settled",
+    "raw_risk_score": "the driver is a raw score over the expected one",
     "reference_population_drift": "the drift is a mean score over the projected one",
     "coding_factor": "the factor is the final one over the one in the benchmark",
     "health_equity_months": "the driver is months over those in the benchmark",
@@ -122,6 +124,7 @@ def resolve_drivers(
         ),
         "completion": default_completion,
         "ci_sep_missed": lambda: default_ci_sep_missed(year),
+        "raw_risk_score": lambda: default_raw_risk_score(year),
         "reference_population_drift": lambda: default_reference_population_drift(year),
         "coding_factor": lambda: default_coding_factor(year),
         "early_exit": lambda: default_early_exit(year),

@@ -23,6 +23,7 @@ __all__ = [
     "COST_DRIVERS",
     "DRIVER_NAMES",
     "FURTHER_AMOUNTS",
+    "NATIONAL_DRIVERS",
     "ResolvedDrivers",
     "normal_scores",
 ]
@@ -36,6 +37,14 @@ COST_DRIVERS = (
     "regional_trend",
     "entity_effect",
 )
+NATIONAL_DRIVERS = (
+    "national_trend",
+    "national_trend_esrd",
+    "pandemic",
+    "reference_population_drift",
+    "coding_factor",
+)
+"""Drivers that act on the whole nation at once, and so on all entities alike."""
 AMOUNTS = {"quality_score": 1.0, "completion": 1.0, "high_performers_bonus": 0.0}
 """Drivers that are amounts, and what each is where the scenario leaves it out."""
 FURTHER_AMOUNTS = (
@@ -44,6 +53,7 @@ FURTHER_AMOUNTS = (
     "coding_factor",
     "health_equity_months",
     "early_exit",
+    "raw_risk_score",
 )
 """Drivers that are amounts too, here only where the scenario gives them."""
 DRIVER_NAMES = (*COST_DRIVERS, *AMOUNTS, *FURTHER_AMOUNTS)
@@ -100,10 +110,11 @@ class ResolvedDrivers:
         keep their laws and, as scores are correlated before laws are applied, their draws.
         """
 
-        def fixed(law: Law) -> Law:
-            return Constant(math.log(law.mean) if law.describes_factor else law.mean)
+        def fixed(name: str, law: Law) -> Law:
+            on_log_scale = name in COST_DRIVERS and law.describes_factor
+            return Constant(math.log(law.mean) if on_log_scale else law.mean)
 
-        laws = {name: fixed(law) if name in names else law for name, law in self.laws.items()}
+        laws = {n: fixed(n, law) if n in names else law for n, law in self.laws.items()}
         return replace(self, laws=laws)
 
     def draw(
@@ -230,22 +241,18 @@ class ResolvedDrivers:
         """Bonus from the High Performers Pool over the unadjusted benchmark, shape (draw,)."""
         return values["high_performers_bonus"]
 
-    def risk_score_factor(self, values: Mapping[str, Array]) -> Array | float:
-        """What risk scores turn out to move the benchmark by, shape (draw,) or the number 1.
+    def ratio(self, values: Mapping[str, Array], name: str) -> Array | float:
+        """A driver that is an amount over the expected one, (draw,) or the number 1 without it.
 
-        A benchmark's score is divided by the mean of the reference population and multiplied by
-        the coding intensity factor.
+        Parameters
+        ----------
+        values : mapping of str to array of shape (draw,)
+            As `draw` gives them.
+        name : str
+            ``raw_risk_score``, ``reference_population_drift``, ``coding_factor`` or
+            ``health_equity_months``.
         """
-        factor: Array | float = 1.0
-        if "coding_factor" in self.laws:
-            factor = values["coding_factor"]
-        if "reference_population_drift" in self.laws:
-            factor = factor / values["reference_population_drift"]
-        return factor
-
-    def health_equity_months(self, values: Mapping[str, Array]) -> Array | float:
-        """Months of health-equity adjustment over the expected ones, (draw,) or the number 1."""
-        return values["health_equity_months"] if "health_equity_months" in self.laws else 1.0
+        return values[name] if name in self.laws else 1.0
 
     def early_exit(self, values: Mapping[str, Array], elected: bool) -> Array | float:
         """1 where the entity leaves early, else 0; shape (draw,), or as elected without a driver.
@@ -289,13 +296,23 @@ class ResolvedDrivers:
         for name in names:
             if name in coupled:
                 continue
-            values, weights = self._log_factor_rule(name)
-            mean *= float(weights @ np.exp(values))
-            rule = add_rules(rule, gauss_rule((values, weights), _MARGINAL_POINTS))
-            rule = gauss_rule(rule, _MARGINAL_POINTS)
+            marginal, marginal_mean = self._marginal_of(name)
+            mean *= marginal_mean
+            rule = gauss_rule(add_rules(rule, marginal), _MARGINAL_POINTS)
         values, weights = gauss_rule(rule, _LAW_POINTS)
         factors = np.exp(values)
         return factors * (mean / float(weights @ factors)), weights
+
+    @functools.cached_property
+    def _marginal_of(self) -> Callable[[str], tuple[Rule, float]]:
+        """Logarithm of one cost factor, and the factor's mean; most act on every category."""
+
+        def work_out(name: str) -> tuple[Rule, float]:
+            values, weights = self._log_factor_rule(name)
+            reduced = gauss_rule((values, weights), _MARGINAL_POINTS)
+            return reduced, float(weights @ np.exp(values))
+
+        return functools.cache(work_out)
 
     def _joint_log(self, names: Sequence[str]) -> tuple[Rule, float]:
         """Logarithm of the product of correlated cost factors, and the product's mean."""

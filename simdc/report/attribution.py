@@ -32,14 +32,15 @@ _ROUNDING = 1e-6  # cash due may differ by a constant, which moves no share but 
 
 
 def attribution_sections(tree: xr.DataTree, money: Money) -> Iterator[RenderableType]:
-    """One table for each track, where the run was asked for them."""
+    """One table for each track, where the run was asked for them; of several years the first."""
     if "attribution" not in tree.children:
         return
     found = group(tree, "attribution")
     names = [str(name) for name in found["track"].values]
+    when = f" in {tree.attrs['performance_year']}" if "years" in tree.children else ""
     for name in names:
         yield section(
-            f"What drives the outcome of track {clean(name)}, {money.name}",
+            f"What drives the outcome of track {clean(name)}{when}, {money.name}",
             _table(found.sel(track=name), money),
             _NOTE if name == names[-1] else "",
         )

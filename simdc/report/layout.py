@@ -89,6 +89,7 @@ def heading(tree: xr.DataTree, money: Money) -> Iterator[RenderableType]:
     yield Text(f"{clean(about['entity'])}, {kind}, performance year {about['performance_year']}")
     people, months = (float(inputs[name].sum()) for name in ("beneficiaries", "months"))
     yield Text(f"{counted(people, 'beneficiary', 'beneficiaries')}, {counted(months, 'month')}")
+    yield from _warnings(inputs)
     yield from _expected(prospects(tree), money)
     yield Text(f"{counted(about['draws'], 'draw')}, seed {about['seed']}")
     yield Text(
@@ -97,6 +98,15 @@ def heading(tree: xr.DataTree, money: Money) -> Iterator[RenderableType]:
     )
     yield Text(f"Sign: {about['sign_convention']}.")
     yield Text()
+
+
+def _warnings(inputs: xr.Dataset) -> Iterator[Text]:
+    """What is assumed although the rules do not provide for it, to be seen before any figure."""
+    for subject, statement in zip(
+        inputs["assumption_subject"].values, inputs["assumption_statement"].values, strict=True
+    ):
+        if "warning: " in subject:
+            yield Text(f"Warning: {clean(statement)}.", style="bold")
 
 
 def _expected(by_track: dict[str, Prospect], money: Money) -> Iterator[Text]:

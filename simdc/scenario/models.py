@@ -478,6 +478,10 @@ class Benchmark(Model):
     """One table for each category and alignment."""
     shared_savings: SharedSavingsBenchmark | None = None
     """What the Shared Savings Program builds its own from."""
+    concurrent_risk_share: Rate | None = None
+    """Share of the variance of cost that a concurrent risk model explains (R squared), of which a
+    segment's risk_share is taken as known beforehand; absent: 0.45, a working value. With
+    drivers.raw_risk_score, where the program has such a model."""
     seasonality: Positive = 1.0
     """Factor of the nine-month first year (2021 only)."""
     health_equity_up_months: Nonnegative = 0.0
@@ -723,17 +727,25 @@ class Drivers(Model):
     """1 where continuous improvement or sustained exceptional performance (CI/SEP) is missed, so
     that the rules' ci_sep_multiplier cuts the quality score; else 0."""
     completion: Driver | None = None
-    """Completed claims divided by claims as settled, around 1."""
+    """Completed claims divided by claims as settled, around 1; provisional settlements have a
+    completion of their own."""
     high_performers_bonus: Driver | None = None
-    """Bonus from the High Performers Pool over the unadjusted benchmark; absent means 0."""
+    """Bonus from the High Performers Pool over the unadjusted benchmark; absent means 0. Has no
+    default."""
+    raw_risk_score: Driver | None = None
+    """Raw risk score of the entity over the expected one, around 1: in a benchmark that is built it
+    goes through normalization, cap and coding factor; in one that is given the expected score is
+    taken to lie in the middle of the cap. Of Direct Contracting, REACH and Shared Savings."""
     reference_population_drift: Driver | None = None
-    """Mean risk score of the national reference population over the projected one, around 1; the
-    benchmark of Direct Contracting and REACH is divided by it."""
+    """Mean risk score of the national reference population over the projected one, around 1; risk
+    scores of Direct Contracting and REACH are divided by it, before the cap where the benchmark is
+    built or the raw score is a driver too."""
     coding_factor: Driver | None = None
-    """Coding intensity factor over the one in the benchmark, around 1; the benchmark of Direct
-    Contracting and REACH is multiplied by it."""
+    """Coding intensity factor over the one in the benchmark, around 1; risk scores of Direct
+    Contracting and REACH are multiplied by it, after the cap."""
     health_equity_months: Driver | None = None
-    """Months of health-equity adjustment over those in the benchmark, up and down alike."""
+    """Months of health-equity adjustment over those in the benchmark, up and down alike. Has no
+    default: no source states how far they are missed."""
     early_exit: Driver | None = None
     """1 where the entity leaves early and the retention withhold is kept, else 0; takes the place
     of every track's own election."""

@@ -19,6 +19,7 @@ from scipy.special import ndtri
 from simdc.attribution import ALL_DRIVERS, LEVEL, LINES, PEOPLE, _expected_payouts, attribute
 from simdc.engine import simulate
 from simdc.estimate import UnsupportedEstimate, mean, probability, quantile, standard_deviation
+from simdc.executors import Threads
 from simdc.population import build_population
 from simdc.report.document import render_json
 from simdc.report.terminal import render_run
@@ -83,12 +84,12 @@ def scenario(**changes):
 
 
 def run(asked, **options):
-    return simulate(asked, base_dir=Path(), **{"threads": 1, **options})
+    return simulate(asked, base_dir=Path(), **{"executor": Threads(1), **options})
 
 
 def attributed(asked):
     simulation = run(asked)
-    return simulation, attribute(simulation, asked, base_dir=Path(), threads=1)
+    return simulation, attribute(simulation, asked, base_dir=Path(), executor=Threads(1))
 
 
 # --- the variance of a linear settlement ------------------------------------------------------

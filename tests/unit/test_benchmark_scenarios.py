@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from simdc.benchmark.of_scenario import build_benchmark
+from simdc.benchmark.risk import Moves
 from simdc.cli.main import main
 from simdc.engine import simulate
 from simdc.errors import InputError
@@ -89,7 +90,7 @@ def test_score_uncertainty_reaches_the_benchmark_through_the_cap() -> None:
     people = build_population(scenario.population, loaded.base_dir)
     built = build_benchmark(scenario.benchmark, rules, people, loaded.base_dir)
     factor = np.array([0.5, 0.95, 1.0, 2.0])
-    pbpm = built.by_category(factor)["A&D"] / 60_000
+    pbpm = built.by_category({"A&D": Moves(raw_score=factor)})["A&D"] / 60_000
     # Floor 1.0282, 1.125 x 0.95 within, ceiling 1.0918 twice; each times 0.992.
     expected = 1_077.925 * 0.992 * np.array([1.0282, 1.06875, 1.0918, 1.0918])
     assert pbpm == pytest.approx(expected, rel=1e-5)

@@ -10,6 +10,7 @@ import pytest
 
 from simdc.engine import simulate
 from simdc.errors import InputError
+from simdc.executors import Threads
 from simdc.prepare import prepare
 from simdc.programs import load_program
 from simdc.scenario import parse_scenario
@@ -37,7 +38,7 @@ def scenario(*tracks, year=2022, **changes):
 
 
 def run(*tracks, **options):
-    return simulate(scenario(*tracks, **options), base_dir=Path(), threads=1)
+    return simulate(scenario(*tracks, **options), base_dir=Path(), executor=Threads(1))
 
 
 GLOBAL = {"name": "global", "program": "gpdc", "option": "global"}
@@ -260,7 +261,7 @@ def test_rules_that_no_source_settles_are_told_as_the_program_shows_them():
 def test_fewer_people_than_the_program_asks_for_are_settled_with_a_warning(people, warned):
     """Standard entities of 2022 needed 5,000 aligned beneficiaries."""
     told = said(GLOBAL, population={"segment": [SEGMENT | {"beneficiaries": people}]})
-    assert ("size" in told) == warned
+    assert ("warning: size" in told) == warned
     if warned:
-        assert "4,999" in told["size"].statement
-        assert "5,000" in told["size"].statement
+        assert "4,999" in told["warning: size"].statement
+        assert "5,000" in told["warning: size"].statement

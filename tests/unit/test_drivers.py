@@ -171,6 +171,7 @@ ALL_KINDS = {
     "coding_factor": {"distribution": "triangular", "low": 0.99, "mode": 1.0, "high": 1.01},
     "health_equity_months": normal(0.03, 1.0),
     "early_exit": {"distribution": "bernoulli", "probability": 0.03},
+    "raw_risk_score": normal(0.03, 1.0),
     "correlation": correlation(
         ["completion", "national_trend", "entity_effect"],
         [1.0, 0.3, 0.0],

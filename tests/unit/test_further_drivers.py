@@ -16,6 +16,7 @@ import pytest
 from simdc.drivers import ResolvedDrivers, resolve_drivers
 from simdc.engine import simulate
 from simdc.errors import InputError
+from simdc.executors import Threads
 from simdc.priors import load_priors
 from simdc.scenario import parse_scenario
 from simdc.scenario.models import Drivers, Entity
@@ -209,6 +210,7 @@ def test_defaults_of_what_is_known_once() -> None:
         ("ci_sep_missed", 2023),
         ("coding_factor", 2023),
         ("reference_population_drift", 2023),
+        ("raw_risk_score", 2023),
     ],
 )
 def test_a_default_rests_on_older_evidence_only(name: str, first: int) -> None:
@@ -227,7 +229,7 @@ def test_every_prior_has_a_source_and_a_confidence(name: str) -> None:
     table = load_priors(name)
     figures = {
         "ci_sep": lambda: table["evidence"],
-        "risk_score": lambda: [table["reference_population"], table["coding_factor"]],
+        "risk_score": lambda: [table[part] for part in sorted(table)],
     }.get(name, lambda: [table])()
     assert all(figure["source"] and figure["confidence"] in LEVELS for figure in figures)
 
@@ -252,6 +254,7 @@ def test_the_entity_effect_leaves_early_exit_and_ci_sep_their_part() -> None:
         ("coding_factor", normal(0.001, 0.01), "a median between 0.5 and 2"),
         ("reference_population_drift", {"distribution": "fixed", "value": 0.0}, "always above 0"),
         ("health_equity_months", {"distribution": "fixed", "value": -1.0}, "always above 0"),
+        ("raw_risk_score", normal(0.03, 0.0), "a raw score over the expected one"),
         ("pandemic", SHOCK | {"size": -9.4}, r"fractions \(4% is 0.04\)"),
     ],
 )
@@ -293,7 +296,7 @@ def settled(*, leaves: bool = False, **drivers: object) -> tuple[dict, dict]:
     document = copy.deepcopy(SCENARIO)
     document["track"][0]["early_exit"] = leaves
     document["drivers"] = drivers
-    found = simulate(parse_scenario(document), base_dir=Path(), threads=1)
+    found = simulate(parse_scenario(document), base_dir=Path(), executor=Threads(1))
     return found.drivers, found.tracks[0].draws
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from simdc.drivers.resolved import DRIVER_NAMES
 from simdc.engine import KEPT_LINES, simulate
+from simdc.executors import Threads
 from simdc.prepare import prepare
 from simdc.scenario import parse_scenario
 from simdc.variables import VARIABLES
@@ -133,7 +134,7 @@ def test_a_one_sided_track_requires_none(given):
 
 
 def run(*tracks, **options):
-    return simulate(scenario(*tracks, **options), base_dir=Path(), threads=1).tracks
+    return simulate(scenario(*tracks, **options), base_dir=Path(), executor=Threads(1)).tracks
 
 
 def test_what_is_settled_provisionally_is_kept_where_a_track_takes_it():

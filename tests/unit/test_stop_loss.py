@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from simdc import stop_loss
 from simdc.population import build_population
 from simdc.scenario.models import Population, StopLoss
 from simdc.stop_loss import expected_payout
@@ -61,3 +62,35 @@ def test_many_people_are_paid_like_the_few_they_divide_into(severity, design):
     whole = expected_payout(elected, people, FACTORS, WEIGHTS)
     one_by_one = sum(expected_payout(elected, part, FACTORS, WEIGHTS) for part in parts)
     assert whole == pytest.approx(one_by_one, rel=1e-10)
+
+
+def test_a_payout_is_worked_out_once_for_all_designs_that_pay_alike(monkeypatch):
+    segment = {
+        "name": "all",
+        "category": "A&D",
+        "beneficiaries": 100,
+        "expected_cost_pbpm": 1000.0,
+        "severity": SEVERITIES[2],
+    }
+    population = Population.model_validate({"segment": [segment]})
+    people, others = (build_population(population, None).segments[0] for _ in range(2))
+    worked_out = []
+
+    def work_out(*arguments):
+        worked_out.append(arguments)
+        return real(*arguments)
+
+    real = stop_loss._work_out_payout
+    monkeypatch.setattr(stop_loss, "_work_out_payout", work_out)
+    plain, loaded = (
+        StopLoss.model_validate(DESIGNS[0] | {"loading": loading}) for loading in (1.0, 1.2)
+    )
+    first = expected_payout(plain, people, FACTORS, WEIGHTS)
+    assert expected_payout(loaded, people, FACTORS, WEIGHTS) == first
+    assert len(worked_out) == 1
+    # Another law of the factor, another design, other people.
+    assert expected_payout(plain, people, 1.1 * FACTORS, WEIGHTS) > first
+    half = StopLoss.model_validate(DESIGNS[0] | {"payout_neutrality_factor": 0.5})
+    assert expected_payout(half, people, FACTORS, WEIGHTS) == pytest.approx(0.5 * first)
+    assert expected_payout(plain, others, FACTORS, WEIGHTS) == first
+    assert len(worked_out) == 4
