@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from fractions import Fraction
+from functools import lru_cache
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
@@ -36,6 +37,10 @@ __all__ = [
 ]
 
 Array: TypeAlias = NDArray[np.float64]
+
+# A result asks for the same places among as many draws for each of its lines and tracks, and a
+# sweep for each of its points.
+_remembered = lru_cache(maxsize=1024)
 
 CONFIDENCE = 0.95
 """Confidence of limits unless another is asked for."""
@@ -81,6 +86,7 @@ class UnsupportedEstimate(SimdcError):  # noqa: N818 - a refusal, not a fault
         )
 
 
+@_remembered
 def draws_needed(p: float, confidence: float = CONFIDENCE) -> int:
     """Fewest draws whose smallest and largest are limits of the quantile at `p`.
 
@@ -122,7 +128,7 @@ def quantile(
     UnsupportedEstimate
         With fewer than `draws_needed`.
     """
-    values = _finite(sample)
+    values = _finite(sample, is_sorted=is_sorted)
     needed = draws_needed(p, confidence)
     if values.size < needed:
         raise UnsupportedEstimate(f"the {100 * p:g}% quantile", values.size, needed)
@@ -196,7 +202,7 @@ def tail_mean(
     UnsupportedEstimate
         When the quantile is not supported, or fewer than ten draws lie in the tail.
     """
-    values = _finite(sample)
+    values = _finite(sample, is_sorted=is_sorted)
     needed = max(draws_needed(p, confidence), math.ceil(_TAIL_DRAWS / (1 - Fraction(str(p)))))
     _at_least(needed, f"the average beyond the {100 * p:g}% quantile", values)
     rank = _rank(values.size, p)
@@ -250,10 +256,13 @@ def normal_limits(
     return Estimate(value, max(value - width, floor), value + width, error)
 
 
-def _finite(sample: ArrayLike) -> Array:
+def _finite(sample: ArrayLike, *, is_sorted: bool = False) -> Array:
     values = np.asarray(sample, dtype=np.float64)
     if values.ndim != 1:
         raise ValueError(f"a sample has one dimension, not {values.ndim}")
+    # Sorting puts whatever is not finite at the ends.
+    if is_sorted and values.size and math.isfinite(values[0]) and math.isfinite(values[-1]):
+        return values
     wrong = values.size - int(np.count_nonzero(np.isfinite(values)))
     if wrong:
         raise SimdcError(
@@ -266,7 +275,7 @@ def _finite(sample: ArrayLike) -> Array:
 def _mean_of(values: Array, confidence: float) -> Estimate:
     value = float(values.mean())
     error = float(values.std(ddof=1)) / math.sqrt(values.size)
-    width = float(stdtrit(values.size - 1, 1.0 - _outside(confidence))) * error
+    width = _student_width(values.size - 1, confidence) * error
     return Estimate(value, value - width, value + width, error)
 
 
@@ -289,10 +298,17 @@ def _outside(confidence: float) -> float:
     return (1.0 - confidence) / 2.0
 
 
+@_remembered
 def _normal_width(confidence: float) -> float:
     return float(ndtri(1.0 - _outside(confidence)))
 
 
+@_remembered
+def _student_width(freedom: int, confidence: float) -> float:
+    return float(stdtrit(freedom, 1.0 - _outside(confidence)))
+
+
+@_remembered
 def _rank(n: int, p: float) -> int:
     """Place, from 0, of the quantile among `n` draws in rising order.
 
@@ -302,6 +318,7 @@ def _rank(n: int, p: float) -> int:
     return math.ceil(Fraction(str(p)) * n) - 1
 
 
+@_remembered
 def _ranks(n: int, p: float, confidence: float) -> tuple[int, int, int]:
     """Places of the low limit, the quantile and the high limit.
 

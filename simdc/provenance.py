@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from simdc.outcome import Simulation
     from simdc.scenario import LoadedScenario
 
-__all__ = ["host", "provenance", "versions"]
+__all__ = ["host", "origin", "provenance", "versions"]
 
 _PACKAGES = ("simdc", "numpy", "scipy", "numba", "llvmlite", "xarray", "h5netcdf", "h5py")
 
@@ -43,15 +43,14 @@ def host() -> dict[str, str | int]:
     }
 
 
-def provenance(simulation: Simulation, loaded: LoadedScenario) -> dict[str, str | int]:
-    """The attributes of a result's root group.
+def origin(loaded: LoadedScenario) -> dict[str, str]:
+    """What a scenario's figures come from, as attributes: the scenario, the software, the machine.
 
     Returns
     -------
     dict
-        ``seed`` is text, because it may exceed what a signed 64-bit reader can hold;
-        ``scenario_overrides``, ``versions``, ``host`` and ``durations`` (seconds by phase) are
-        JSON texts; ``created`` is UTC.
+        ``scenario_overrides``, ``inputs_sha256`` (of every file that the scenario names),
+        ``versions`` and ``host`` are JSON texts; ``created`` is UTC.
     """
     from simdc.kernels.philox import DRAW_SCHEME  # loads numba, which a reader does without
 
@@ -60,12 +59,27 @@ def provenance(simulation: Simulation, loaded: LoadedScenario) -> dict[str, str 
         "scenario": loaded.text,
         "scenario_sha256": loaded.sha256,
         "scenario_overrides": json.dumps(dict(loaded.overrides), default=str),
-        "seed": str(simulation.seed),
-        "first_draw": simulation.first_draw,
-        "draws": simulation.draws,
+        "inputs_sha256": json.dumps(dict(loaded.inputs_sha256)),
         "draw_scheme": DRAW_SCHEME,
         "versions": json.dumps(versions()),
         "host": json.dumps(host()),
-        "durations": json.dumps(dict(simulation.durations)),
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+
+
+def provenance(simulation: Simulation, loaded: LoadedScenario) -> dict[str, str | int]:
+    """The attributes of a result's root group.
+
+    Returns
+    -------
+    dict
+        Those of `origin`, and the draws: ``seed`` is text, because it may exceed what a signed
+        64-bit reader can hold; ``durations`` (seconds by phase) is a JSON text.
+    """
+    return {
+        **origin(loaded),
+        "seed": str(simulation.seed),
+        "first_draw": simulation.first_draw,
+        "draws": simulation.draws,
+        "durations": json.dumps(dict(simulation.durations)),
     }

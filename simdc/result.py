@@ -10,6 +10,7 @@ group        holds
 /guarantee   per track: the required amount, how often it fails, the amounts that would cover
 /observed    a published outcome and where it falls; only where the scenario gives one
 /attribution what each driver and people's luck are worth; only where asked for
+/convergence watched figures by number of draws; only of a run that went on until they were known
 /years       every performance year, all together, and the guarantee by date; only with [years]
 ============ ====================================================================================
 
@@ -24,7 +25,7 @@ import glob
 import json
 import math
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -44,6 +45,7 @@ from simdc.variables import SIGN_CONVENTION, VARIABLES
 if TYPE_CHECKING:
     from simdc.attribution import Attribution
     from simdc.outcome import Assumption, Simulation, TrackOutcome
+    from simdc.programs import RuleSet
     from simdc.scenario import LoadedScenario
     from simdc.scenario.models import Observed
 
@@ -53,6 +55,7 @@ __all__ = [
     "QUANTILES",
     "STATISTICS",
     "add_attribution",
+    "assumption_columns",
     "build_result",
     "check_target",
     "group",
@@ -266,8 +269,8 @@ def _inputs(simulation: Simulation) -> xr.Dataset:
             "program": [track.program for track in tracks],
             "option": [track.option for track in tracks],
             **{name: [track.fixed.get(name, math.nan) for track in tracks] for name in FIXED},
-            **rule_columns(tracks),
-            **_columns(_assumption_rows(simulation.assumptions), _ASSUMPTION_COLUMNS),
+            **rule_columns((track.name, track.rules) for track in tracks),
+            **assumption_columns(simulation.assumptions),
         }
     )
 
@@ -290,30 +293,29 @@ def _columns(rows: Sequence[tuple[str, ...]], names: tuple[str, ...]) -> dict[st
     return {name: table[:, column] for column, name in enumerate(names)}
 
 
-def rule_columns(tracks: Sequence[TrackOutcome]) -> dict[str, Any]:
-    """Every rule of every track, one row each, as the variables of a table."""
-    return _columns(_rule_rows(tracks), _RULE_COLUMNS)
-
-
-def _rule_rows(tracks: Sequence[TrackOutcome]) -> list[tuple[str, ...]]:
-    return [
+def rule_columns(tracks: Iterable[tuple[str, RuleSet]]) -> dict[str, Any]:
+    """Every rule of every track, given with its name, one row each, as a table's variables."""
+    rows = [
         (
-            track.name,
+            track,
             name,
             _json(rule.value),
             rule.unit,
-            track.rules.citation(name),
+            rules.citation(name),
             rule.confidence,
             rule.note,
             _json(rule.original) if rule.overridden else "",
         )
-        for track in tracks
-        for name, rule in track.rules.items()
+        for track, rules in tracks
+        for name, rule in rules.items()
     ]
+    return _columns(rows, _RULE_COLUMNS)
 
 
-def _assumption_rows(assumptions: Sequence[Assumption]) -> list[tuple[str, ...]]:
-    return [(each.subject, each.statement, each.source) for each in assumptions]
+def assumption_columns(assumptions: Sequence[Assumption]) -> dict[str, Any]:
+    """Every assumption, one row each, as the variables of a table."""
+    rows = [(each.subject, each.statement, each.source) for each in assumptions]
+    return _columns(rows, _ASSUMPTION_COLUMNS)
 
 
 def _json(value: object) -> str:
@@ -503,18 +505,10 @@ def write_result(tree: xr.DataTree, path: str | Path) -> None:
     """
     path = Path(path)
     check_target(path)
+    from simdc.netcdf import write_netcdf  # h5py is for those who keep a result
+
     with _replacing(path) as temporary:
-        for node in tree.subtree:
-            _append(node.to_dataset(inherit=False), temporary, node.path)
-
-
-def _append(dataset: xr.Dataset, path: Path, group: str) -> None:
-    """Add a group one variable at a time, so that lazy variables are in memory one at a time."""
-    labels = dataset.drop_vars(list(dataset.data_vars))
-    labels.to_netcdf(path, mode="a", group=group, engine="h5netcdf")
-    for name in dataset.data_vars:
-        alone = xr.Dataset({name: dataset.variables[name]})
-        alone.to_netcdf(path, mode="a", group=group, engine="h5netcdf")
+        write_netcdf(tree, temporary)
 
 
 @contextlib.contextmanager

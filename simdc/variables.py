@@ -111,6 +111,7 @@ VARIABLES: Mapping[str, Variable] = MappingProxyType(
         "completion": _driver("completed claims over claims as settled"),
         "high_performers_bonus": _driver("High Performers Pool bonus over unadjusted benchmark"),
         "ci_sep_missed": _driver("1 where CI/SEP is missed"),
+        "raw_risk_score": _driver("raw risk score of the entity over the expected one"),
         "reference_population_drift": _driver("reference population's score over the projected"),
         "coding_factor": _driver("coding intensity factor over the one in the benchmark"),
         "health_equity_months": _driver("health-equity months over those in the benchmark"),
@@ -230,6 +231,18 @@ VARIABLES: Mapping[str, Variable] = MappingProxyType(
             "its mean",
             "track", "driver", "figure", sign_convention=_OWED,
         ),
+        # Convergence: watched figures by number of draws
+        "watched": _text("figure that is watched, with its track", "watched"),
+        "watched_units": _text("unit of the figure and its bound", "watched"),
+        "watched_figure": _number(
+            "the figure, estimated from so many draws",
+            "as the figure", "watched", "draws", "figure",
+        ),
+        "draws": _number("draws from the first one on", "draws", "draws"),
+        "bound": _number(
+            "how far the limits were to lie from the figure", "as the figure", "watched"
+        ),
+        "bound_reached": _number("1 where they do, from all draws", "1", "watched"),
         # Several performance years; in /years, draw gives way to statistic and figure
         "year": _number("performance year", "1", "year"),
         "date": _text("date from which a guarantee must stand, ISO 8601", "date"),
@@ -280,6 +293,40 @@ VARIABLES: Mapping[str, Variable] = MappingProxyType(
             "track", "date", "level", "figure", sign_convention=_OWED,
         ),
         "rule_year": _number("performance year the rule holds for", "1", "rule"),
+        # Portfolios: entities, and what groups of them owe together
+        "entity": _text("entity", "entity"),
+        "elected_track": _text("track that the entity has elected", "entity"),
+        "group_of_entity": _text("group that the entity is guaranteed with, if any", "entity"),
+        "group": _text("entities that are added up", "group"),
+        "entities_of_group": _number("entities of the group", "entities", "group"),
+        "settlement_of_group": _amount(
+            "cash due to all entities of the group together",
+            "group", "statistic", "figure", sign_convention=SIGN_CONVENTION,
+        ),
+        "probability_owing_of_group": _probability(
+            "probability that the group owes more than it is due", "group"
+        ),
+        "covering_separately": _amount(
+            "sum of the amounts that cover each entity with the probability of the level",
+            "group", "level", "figure", sign_convention=_OWED,
+        ),
+        "covering_together": _amount(
+            "amount that covers the sum of all that entities owe with the probability of the level",
+            "group", "level", "figure", sign_convention=_OWED,
+        ),
+        "covering_netted": _amount(
+            "amount that covers, with the probability of the level, what is left to owe when "
+            "entities that are paid make up for those that owe",
+            "group", "level", "figure", sign_convention=_OWED,
+        ),
+        "saved_together": _amount(
+            "what one guarantee for all saves over one for each", "group", "level", "figure",
+        ),
+        "saved_netted": _amount(
+            "what one guarantee for all saves when what is due to some makes up for what others "
+            "owe",
+            "group", "level", "figure",
+        ),
     }
 )  # fmt: skip
 """Registry by name. A line that a settlement keeps must have its entry here."""

@@ -3,31 +3,28 @@
 from __future__ import annotations
 
 import json
-import os
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from simdc.cli.progress import progress_bar, say_if_compiling
+from simdc.cli.room import draws_that_fit, refuse_what_does_not_fit
+from simdc.cli.where import Where, executor_options
+
 if TYPE_CHECKING:
+    from simdc.runner import Forecast
     from simdc.scenario import LoadedScenario
+    from simdc.watch import Until
 
 
 @click.command()
 @click.argument("scenario", type=click.Path(path_type=Path))
 @click.option("--draws", type=click.IntRange(min=1), help="Draws, instead of the scenario's.")
 @click.option("--seed", type=click.IntRange(min=0, max=2**64 - 1), help="Seed, likewise.")
-@click.option("--threads", type=click.IntRange(min=1), help="Default: every processor.")
-@click.option(
-    "--executor",
-    type=click.Choice(["serial", "threads"]),
-    default="threads",
-    show_default=True,
-    help="Where blocks of draws run; the result is the same to the bit.",
-)
+@executor_options
 @click.option(
     "-o",
     "--output",
@@ -37,7 +34,21 @@ if TYPE_CHECKING:
 @click.option(
     "--attribution",
     is_flag=True,
-    help="Also say what each driver and people's luck are worth; takes a few times as long.",
+    help="Also say what each driver and people's luck are worth, in the first performance year; "
+    "takes a few times as long.",
+)
+@click.option(
+    "--until",
+    "bounds",
+    metavar="'TRACK.FIGURE ± AMOUNT'",
+    multiple=True,
+    help="Go on until the 95% limits of the figure lie so near; +- stands for ±, * for every "
+    "track. Draws are doubled, from --draws or the scenario's on. May be given several times.",
+)
+@click.option(
+    "--max-draws",
+    type=click.IntRange(min=1),
+    help="With --until: never more. Default: 4,000,000, or what there is room for.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON and nothing else.")
 @click.option("--discard", is_flag=True, help="Print the tables and keep no result.")
@@ -47,10 +58,11 @@ def command(
     scenario: Path,
     draws: int | None,
     seed: int | None,
-    threads: int | None,
-    executor: str,
+    where: Where,
     output: Path | None,
     attribution: bool,
+    bounds: tuple[str, ...],
+    max_draws: int | None,
     as_json: bool,
     discard: bool,
     dry_run: bool,
@@ -66,36 +78,50 @@ def command(
       simdc run scenarios/large-standard-global.toml
       simdc run my.toml --draws 100000 -o results/mine.nc
       simdc run my.toml --attribution
+      simdc run my.toml --until 'global.guarantee_99 +- 50000'
       simdc run my.toml --json | jq .tracks
     """  # noqa: D301 (click reads the backspace)
+    from simdc.runner import forecast
     from simdc.scenario import load_scenario
 
     loaded = load_scenario(scenario)
-    if executor == "serial":
-        threads = 1
-    if dry_run:
-        _print_forecast(loaded, draws, threads, as_json)
-        return
+    until = _until(loaded, bounds, draws, max_draws)
     target = None if discard else output or Path("results") / f"{scenario.stem}.nc"
+    workers = where.jobs_at_once()
+
+    def foretold(draws: int | None) -> Forecast:
+        return forecast(loaded, draws=draws, workers=workers, attribution=attribution)
+
+    if until is not None and max_draws is None:
+        until = _within_room(until, foretold, target)
+    if dry_run:
+        _print_forecast(foretold, draws, until, as_json)
+        return
 
     from simdc.result import check_target, write_result
 
     if target is not None:
         check_target(target)
-    _refuse_what_does_not_fit(loaded, draws, threads, target)
+    if until is None:
+        refuse_what_does_not_fit(foretold(draws), target)
+    else:
+        refuse_what_does_not_fit(foretold(until.limit), target, option="--max-draws")
 
+    from simdc.report.convergence import not_reached
     from simdc.report.document import render_json
     from simdc.report.terminal import render_run
     from simdc.runner import run
 
-    _say_if_compiling(quiet)
-    with _progress(draws or loaded.scenario.run.draws, quiet) as progress:
+    say_if_compiling(quiet)
+    total = None if until else draws or loaded.scenario.run.draws
+    with where.opened() as executor, progress_bar(total, quiet) as progress:
         tree = run(
             loaded,
             draws=draws,
             seed=seed,
-            threads=threads,
+            executor=executor,
             attribution=attribution,
+            until=until,
             progress=progress,
         )
     if target is not None:
@@ -106,74 +132,49 @@ def command(
         render_run(tree)
         if target is not None:
             click.echo(f"\nEvery draw is kept in\n{target}")
+    if missed := not_reached(tree):
+        click.echo(f"simdc: {missed}; allow more with --max-draws.", err=True)
 
 
-def _refuse_what_does_not_fit(
-    loaded: LoadedScenario, draws: int | None, threads: int | None, target: Path | None
-) -> None:
-    """Refuse beforehand what would end in a crash after hours."""
-    import shutil
+def _until(
+    loaded: LoadedScenario, bounds: tuple[str, ...], draws: int | None, max_draws: int | None
+) -> Until | None:
+    """What the run is to go on for, if it is not of a given number of draws."""
+    if bounds:
+        from simdc.watch import ask
 
-    from simdc.errors import InputError
-    from simdc.runner import forecast
-
-    expected = forecast(loaded, draws=draws, threads=threads)
-    room = {"memory": (expected.memory_bytes, _physical_memory())}
-    if target is not None:
-        room["disk space"] = (expected.disk_bytes, shutil.disk_usage(target.parent).free)
-    for what, (needed, there) in room.items():
-        if there is not None and needed > there:
-            raise InputError(
-                f"{expected.draws:,} draws need about {needed / 2**30:,.1f} GiB of {what}, and "
-                f"there are {there / 2**30:,.1f} GiB; ask for fewer with --draws"
-            )
+        return ask(bounds, loaded, draws=draws, max_draws=max_draws)
+    if max_draws is not None:
+        raise click.UsageError("--max-draws goes with --until; by itself, --draws says how many")
+    return None
 
 
-def _physical_memory() -> int | None:
-    """Bytes of memory in this machine, where the system tells."""
-    try:
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, ValueError, OSError):
-        return None
-
-
-def _say_if_compiling(quiet: bool) -> None:
-    from simdc.kernels.ready import is_compiled
-
-    if not quiet and not is_compiled():
-        click.echo("Compiling the kernels once for this machine, some seconds ...", err=True)
-
-
-@contextmanager
-def _progress(draws: int, quiet: bool) -> Iterator[Callable[[int], None]]:
-    """A progress bar on a terminal's standard error; silence elsewhere."""
-    if quiet or not sys.stderr.isatty():
-        yield lambda done: None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
-
-    console = Console(stderr=True)
-    columns = ("simulating", BarColumn(), MofNCompleteColumn(), "draws", TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task("", total=draws)
-        yield lambda done: bar.update(task, completed=done)
+def _within_room(until: Until, foretold: Callable[[int], Forecast], target: Path | None) -> Until:
+    """No longer than there is room for, but for the first batch."""
+    fitting = draws_that_fit(foretold, until.limit, target)
+    return replace(until, limit=max(fitting, until.first))
 
 
 def _print_forecast(
-    loaded: LoadedScenario, draws: int | None, threads: int | None, as_json: bool
+    foretold: Callable[[int | None], Forecast],
+    draws: int | None,
+    until: Until | None,
+    as_json: bool,
 ) -> None:
-    from dataclasses import asdict
+    if until is None:
+        expected = foretold(draws)
+        told, document = _told(expected), asdict(expected)
+    else:
+        first, limit = foretold(until.first), foretold(until.limit)
+        told = f"First batch: {_told(first)}\nAt the limit: {_told(limit)}"
+        document = {"first_batch": asdict(first), "limit": asdict(limit)}
+    click.echo(json.dumps(document, indent=2) if as_json else f"{told} Nothing was run.")
 
-    from simdc.runner import forecast
 
-    expected = forecast(loaded, draws=draws, threads=threads)
-    if as_json:
-        click.echo(json.dumps(asdict(expected), indent=2))
-        return
-    click.echo(
+def _told(expected: Forecast) -> str:
+    return (
         f"{expected.beneficiaries:,} beneficiaries x {expected.draws:,} draws x "
-        f"{expected.tracks} tracks on {expected.threads} threads: about "
+        f"{expected.tracks} tracks, {expected.workers} blocks of draws at a time: about "
         f"{expected.seconds:,.0f} s, {expected.memory_bytes / 2**20:,.0f} MiB of memory, "
-        f"{expected.disk_bytes / 2**20:,.1f} MiB of disk. Nothing was run."
+        f"{expected.disk_bytes / 2**20:,.1f} MiB of disk."
     )

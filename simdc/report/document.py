@@ -25,6 +25,8 @@ Keys of the whole:
   ``percentile`` (share of draws at or below it);
 * ``attribution``: null, or track, then driver, to the figures of ``/attribution``, those that
   differ by line of the settlement as an object by line;
+* ``convergence``: null, or ``limit`` (draws) and ``watched``: per figure that was watched its
+  ``units``, ``bound``, whether that was ``reached``, and the estimate at each of the ``looks``;
 * ``years``: null, or per track every performance year, their total and the guarantee by date; see
   `simdc.report.years.years_json` (all else is of the first year);
 * ``assumptions``: ``subject``, ``statement``, ``source``;
@@ -40,6 +42,7 @@ from typing import Any
 
 import xarray as xr
 
+from simdc.report.convergence import convergence_json
 from simdc.report.figures import Prospect, prospects
 from simdc.report.years import years_json
 from simdc.result import FIGURES, FIXED, STATISTICS, group
@@ -100,6 +103,7 @@ def render_json(tree: xr.DataTree) -> dict[str, Any]:
         "tracks": tracks,
         "observed": _observed(tree),
         "attribution": _attribution(tree),
+        "convergence": convergence_json(tree),
         "years": years_json(tree),
         "assumptions": _assumptions(inputs),
         "provenance": {

@@ -18,6 +18,7 @@ from rich.text import Text
 
 from simdc.estimate import Estimate
 from simdc.report.attribution import attribution_sections
+from simdc.report.convergence import convergence_sections
 from simdc.report.figures import (
     HEADLINE,
     NONE,
@@ -68,7 +69,8 @@ def render_run(tree: xr.DataTree, file: IO[str] | None = None) -> None:
     money = Money.fitting(tree)
     if has_years(tree):
         parts = [*heading(tree, money), *years_sections(tree, money)]
-        print_report([*parts, *calendar_sections(tree, money), *assumptions(tree)], file)
+        parts += [*calendar_sections(tree, money), *attribution_sections(tree, money)]
+        print_report([*parts, *assumptions(tree)], file)
         return
     print_report(
         [
@@ -77,6 +79,7 @@ def render_run(tree: xr.DataTree, file: IO[str] | None = None) -> None:
             *_guarantee(tree, money),
             *attribution_sections(tree, money),
             *_observed(tree, money),
+            *convergence_sections(tree, money),
             *assumptions(tree),
         ],
         file,

@@ -16,11 +16,18 @@ from pydantic import BaseModel, ValidationError
 
 from simdc.errors import InputError, Problem
 from simdc.scenario.checks import check
+from simdc.scenario.files import files_named, hashes
 from simdc.scenario.lines import line_of
 from simdc.scenario.models import Scenario
 from simdc.scenario.sentences import in_file_order, tell
 
-__all__ = ["LoadedScenario", "load_scenario", "parse_scenario", "scenario_schema"]
+__all__ = [
+    "LoadedScenario",
+    "load_scenario",
+    "load_scenario_text",
+    "parse_scenario",
+    "scenario_schema",
+]
 
 
 @dataclass(frozen=True)
@@ -41,6 +48,8 @@ class LoadedScenario:
         Of the text in UTF-8, in hexadecimal.
     overrides : mapping of str to object
         Settings changed after reading, by path.
+    inputs_sha256 : mapping of str to str
+        Of the content of every file that the scenario names, by the name it gives.
     """
 
     scenario: Scenario
@@ -49,6 +58,11 @@ class LoadedScenario:
     base_dir: Path
     sha256: str
     overrides: Mapping[str, object] = field(default_factory=dict)
+    inputs_sha256: Mapping[str, str] = field(default_factory=dict)
+
+    def document(self) -> dict[str, Any]:
+        """What was checked: the file as TOML holds it, with the overrides."""
+        return _document(self.text, self.path, self.overrides)
 
 
 def load_scenario(
@@ -69,14 +83,40 @@ def load_scenario(
     InputError
         With one sentence for each problem: file, line, path, what was given, what is allowed.
     """
-    path, overrides = Path(path), dict(overrides or {})
-    text = _decode(_read(path), path)
-    document = _parse(text, path)
-    for place, value in overrides.items():
-        _set(document, place, value, path)
-    scenario = parse_scenario(document, file=path, base_dir=path.parent, text=text)
-    digest = hashlib.sha256(text.encode()).hexdigest()
-    return LoadedScenario(scenario, text, path, path.parent, digest, overrides)
+    path = Path(path)
+    return load_scenario_text(_decode(_read(path), path), path, overrides)
+
+
+def load_scenario_text(
+    text: str, path: Path, overrides: Mapping[str, object] | None = None
+) -> LoadedScenario:
+    """Check the text of a scenario file, as results keep it.
+
+    Parameters
+    ----------
+    text : str
+        TOML.
+    path : Path
+        Where the file is or was; it need not be there, only the files that it names beside it.
+    overrides : mapping of str to object, optional
+        See `load_scenario`.
+
+    Raises
+    ------
+    InputError
+        See `load_scenario`.
+    """
+    overrides = dict(overrides or {})
+    document = _document(text, path, overrides)
+    return LoadedScenario(
+        scenario=parse_scenario(document, file=path, base_dir=path.parent, text=text),
+        text=text,
+        path=path,
+        base_dir=path.parent,
+        sha256=hashlib.sha256(text.encode()).hexdigest(),
+        overrides=overrides,
+        inputs_sha256=hashes(files_named(document), path.parent),
+    )
 
 
 def parse_scenario(
@@ -124,6 +164,13 @@ def scenario_schema() -> dict[str, Any]:
     """The JSON Schema (draft 2020-12) of a scenario file, for editors and other programs."""
     schema = Scenario.model_json_schema(by_alias=True)
     return {"$schema": "https://json-schema.org/draft/2020-12/schema"} | schema
+
+
+def _document(text: str, path: Path, overrides: Mapping[str, object]) -> dict[str, Any]:
+    document = _parse(text, path)
+    for place, value in overrides.items():
+        _set(document, place, value, path)
+    return document
 
 
 def _pointed(problems: Iterable[Problem], text: str) -> list[Problem]:

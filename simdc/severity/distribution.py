@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 import numpy as np
@@ -26,9 +26,11 @@ __all__ = [
 Floats: TypeAlias = NDArray[np.float64]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class Severity:
     """Cost as a multiple of its expectation: mean one, years without cost included.
+
+    Two with the same law are equal, so that what is worked out of one serves the other.
 
     Attributes
     ----------
@@ -43,7 +45,7 @@ class Severity:
     """
 
     family: str
-    parameters: Mapping[str, float]
+    parameters: Mapping[str, float] = field(compare=False)
     zero_probability: float
     law: Law
 

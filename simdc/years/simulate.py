@@ -28,7 +28,6 @@ from simdc.drivers import ResolvedDrivers
 from simdc.drivers.laws import Constant
 from simdc.drivers.resolved import normal_scores
 from simdc.engine import (
-    BLOCK,
     SegmentPlan,
     cost_factors,
     distinct_designs,
@@ -36,7 +35,7 @@ from simdc.engine import (
     settle_tracks,
     simulate,
 )
-from simdc.execute import available_threads
+from simdc.executors import Executor, Threads
 from simdc.kernels.philox import stream_of, uniforms
 from simdc.outcome import Assumption, Simulation, TrackOutcome
 from simdc.population import Population, SegmentArrays
@@ -108,8 +107,8 @@ def simulate_years(
     draws: int | None = None,
     seed: int | None = None,
     first_draw: int = 0,
-    threads: int | None = None,
-    block_size: int = BLOCK,
+    executor: Executor | None = None,
+    block_size: int | None = None,
     progress: Callable[[int], None] = lambda done: None,
 ) -> YearsOutcome:
     """Settle every track of a scenario in every performance year.
@@ -118,7 +117,7 @@ def simulate_years(
     ----------
     scenario : Scenario
         With a table [years].
-    base_dir, draws, seed, first_draw, threads, block_size
+    base_dir, draws, seed, first_draw, executor, block_size
         As for `simdc.engine.simulate`.
     progress : callable, optional
         Told the number of draws simulated so far, anew in each pass.
@@ -134,7 +133,7 @@ def simulate_years(
     """
     asked = scenario.years
     assert asked is not None
-    threads = available_threads() if threads is None else threads
+    executor = Threads.all() if executor is None else executor
     prepared = prepare_years(scenario, base_dir)
     opening, *later = prepared
     first = simulate(
@@ -143,7 +142,7 @@ def simulate_years(
         draws=draws,
         seed=seed,
         first_draw=first_draw,
-        threads=threads,
+        executor=executor,
         block_size=block_size,
         progress=progress,
         prepared=prepared[opening],
@@ -166,7 +165,7 @@ def simulate_years(
                 seed=year_key(first.seed, opening, origin),
                 first_draw=first.first_draw,
                 draws=first.draws,
-                threads=threads,
+                executor=executor,
                 block_size=block_size,
                 progress=progress,
             )

@@ -106,7 +106,7 @@ def _estimates(outcome: YearsOutcome, draws: xr.Dataset) -> xr.Dataset:
             "probability_owing_of_years": [_owing(each) for each in total],
             "probability_owing_in_any_year": [_owing(row.min(axis=0)) for row in cash],
             "rule_year": [y.year for y in years for track in y.tracks for _ in track.rules],
-            **rule_columns([track for year in years for track in year.tracks]),
+            **rule_columns((track.name, track.rules) for y in years for track in y.tracks),
         }
     )
     return labels.assign(

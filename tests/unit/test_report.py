@@ -68,6 +68,13 @@ class TestFigures:
         assert errors[0] == "±0.12"
         assert errors[-1] == "±0.9%"
 
+    def test_what_the_rules_do_not_provide_for_is_said_before_any_figure(self):
+        told = Assumption("warning: size (Global PCC)", "there are too few beneficiaries")
+        text = report(replace(simulation(three_tracks()), assumptions=(told,)))
+        warned = text.index("Warning: there are too few beneficiaries.")
+        assert warned < text.index("Expected cost:") < text.index("Shared savings or losses")
+        assert "Warning" not in report(simulation(three_tracks()))
+
     def test_cash_due_lists_the_tracks_where_it_differs(self):
         lines = section(report(simulation(three_tracks())), "Cash due at settlement")
         assert row(lines, "Global PCC")[0][0] == "-1.00"

@@ -11,7 +11,7 @@ import pytest
 import xarray as xr
 from synthetic import TRACKS, loaded_scenario, simulation, three_tracks, track
 
-import simdc.result
+import simdc.netcdf
 from simdc.errors import InputError, SimdcError
 from simdc.result import (
     build_result,
@@ -232,14 +232,14 @@ class TestFile:
         self, tree, path, monkeypatch, failure, told
     ):
         before = path.read_bytes()
-        whole = simdc.result._append
+        whole = simdc.netcdf._write_group
 
-        def fail_at_summary(dataset, temporary, place):
-            if place == "/summary":
+        def fail_at_summary(dataset, place):
+            if place.name == "/summary":
                 raise failure
-            whole(dataset, temporary, place)
+            whole(dataset, place)
 
-        monkeypatch.setattr(simdc.result, "_append", fail_at_summary)
+        monkeypatch.setattr(simdc.netcdf, "_write_group", fail_at_summary)
         with pytest.raises(told):
             write_result(tree, path)
         assert path.read_bytes() == before

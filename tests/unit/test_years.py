@@ -17,6 +17,7 @@ from click.testing import CliRunner
 from simdc.cli.validate import command as validate
 from simdc.engine import simulate
 from simdc.errors import InputError
+from simdc.executors import Threads
 from simdc.population import build_population
 from simdc.programs import load_program
 from simdc.report.document import render_json
@@ -99,7 +100,7 @@ def scenario(**changes):
 
 
 def years_of(asked, **options):
-    return simulate_years(asked, base_dir=Path(), **{"threads": 1, **options})
+    return simulate_years(asked, base_dir=Path(), **{"executor": Threads(1), **options})
 
 
 def lines_of(track):
@@ -122,7 +123,7 @@ def correlation_alarm(asked: float, draws: int) -> float:
 def test_the_first_year_has_the_bits_of_a_scenario_without_later_ones(three):
     tracks = [{**track, "from_year": {}} for track in SCENARIO["track"]]
     alone = scenario(years=None, track=tracks)
-    single = simulate(alone, base_dir=Path(), threads=1)
+    single = simulate(alone, base_dir=Path(), executor=Threads(1))
     for mine, theirs in zip(three.years[0].tracks, single.tracks, strict=True):
         assert lines_of(mine) == lines_of(theirs)
     assert three.first.cost.tobytes() == single.cost.tobytes()
@@ -355,7 +356,7 @@ def test_the_default_correlation_is_the_published_one():
 def tree():
     asked = scenario()
     loaded = LoadedScenario(asked, "", Path("three.toml"), Path(), "0" * 64)
-    return run(loaded, threads=1)
+    return run(loaded, executor=Threads(1))
 
 
 def test_the_total_is_the_sum_of_the_years_in_every_draw(tree, three):
@@ -464,6 +465,7 @@ REFUSED = {
         "track[0].from_year.2023.program: program 'reach' holds performance years 2023 to 2026",
     ),
     "no later year": ({"years": {"through": 2022}}, "must be a year after 2022"),
+    "a year before the first": ({"years": {"through": 2021}}, "must be a year after 2022"),
     "a change without years": ({"years": None}, "needs a table [years]"),
     "a change of the first year": (
         {"track": [{**SCENARIO["track"][0], "from_year": {"2022": {"program": "gpdc"}}}]},
@@ -576,10 +578,25 @@ def test_validate_shows_every_year():
         assert f"{benchmark:,.0f}" in shown.output
 
 
-def test_attribution_is_of_one_year():
-    loaded = LoadedScenario(scenario(), "", Path("three.toml"), Path(), "0" * 64)
-    with pytest.raises(InputError, match="attribution is of one performance year"):
-        run(loaded, attribution=True)
+def test_attribution_is_of_the_first_year():
+    several = scenario()
+    alone = several.model_copy(update={"years": None})
+    found = [
+        run(
+            LoadedScenario(each, "", Path("years.toml"), Path(), "0" * 64),
+            draws=2_000,
+            attribution=True,
+        )
+        for each in (several, alone)
+    ]
+    assert "years" in found[0].children
+    first, single = (tree.children["attribution"].dataset for tree in found)
+    assert first.identical(single)
+    assert first["variance_share"].sel(figure="estimate").notnull().all()
+    shown = io.StringIO()
+    render_run(found[0], shown)
+    year = several.entity.performance_year
+    assert f"What drives the outcome of track global in {year}" in shown.getvalue()
 
 
 # --- ready scenarios --------------------------------------------------------------------------

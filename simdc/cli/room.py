@@ -1,0 +1,85 @@
+"""Whether there is room, in memory and on disk, for what a run will take."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from simdc.errors import InputError
+
+if TYPE_CHECKING:
+    from simdc.runner import Forecast
+
+__all__ = ["draws_that_fit", "refuse_what_does_not_fit"]
+
+
+def refuse_what_does_not_fit(
+    expected: Forecast, target: Path | None, *, option: str = "--draws"
+) -> None:
+    """Refuse beforehand what would end in a crash after hours.
+
+    Parameters
+    ----------
+    expected : Forecast
+        What the run will take.
+    target : Path, optional
+        Where the result goes, if anywhere; its folder need not be there yet.
+    option : str, optional
+        The option that says how many draws there are at most.
+
+    Raises
+    ------
+    InputError
+        When the machine has less memory, or the disk less space, than is needed.
+    """
+    there = _there(target)
+    for what, needed in _needed(expected).items():
+        if what in there and needed > there[what]:
+            raise InputError(
+                f"{expected.draws:,} draws need about {needed / 2**30:,.1f} GiB of {what}, and "
+                f"there are {there[what] / 2**30:,.1f} GiB; ask for fewer with {option}"
+            )
+
+
+def draws_that_fit(foretold: Callable[[int], Forecast], most: int, target: Path | None) -> int:
+    """As many draws as there is room for, from one to so many.
+
+    What a run needs grows in proportion to its draws, from what it needs without any.
+
+    Parameters
+    ----------
+    foretold : callable
+        What a run of so many draws will take.
+    most : int
+    target : Path, optional
+        As in `refuse_what_does_not_fit`.
+    """
+    none, all_of_them = _needed(foretold(0)), _needed(foretold(most))
+    shares = [
+        (room - none[what]) / (all_of_them[what] - none[what])
+        for what, room in _there(target).items()
+    ]
+    return max(1, int(most * min([1.0, *shares])))
+
+
+def _needed(expected: Forecast) -> dict[str, int]:
+    return {"memory": expected.memory_bytes, "disk space": expected.disk_bytes}
+
+
+def _there(target: Path | None) -> dict[str, int]:
+    """Bytes of this machine, as far as the system tells."""
+    found = {"memory": _physical_memory()}
+    if target is not None:
+        folder = next(folder for folder in target.absolute().parents if folder.exists())
+        found["disk space"] = shutil.disk_usage(folder).free
+    return {what: room for what, room in found.items() if room is not None}
+
+
+def _physical_memory() -> int | None:
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):
+        return None
