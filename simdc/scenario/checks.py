@@ -37,7 +37,7 @@ _ROUNDING = 1e-9
 _FAQ = "CMS Direct Contracting finance FAQ, October 2020"
 
 
-def check(scenario: Scenario, base_dir: Path) -> list[Problem]:
+def check(scenario: Scenario, base_dir: Path, *, sound: Scenario | None = None) -> list[Problem]:
     """Everything wrong with a scenario whose tables are each valid by themselves.
 
     Parameters
@@ -45,11 +45,18 @@ def check(scenario: Scenario, base_dir: Path) -> list[Problem]:
     scenario : Scenario
     base_dir : Path
         Folder that file names in the scenario are relative to.
+    sound : Scenario, optional
+        One of the same folder without mistakes. What rests only on tables that both hold as the
+        very same objects is not looked at again.
     """
+
+    def differ(*tables: str) -> bool:
+        return any(getattr(scenario, table) is not getattr(sound, table, None) for table in tables)
+
     found = chain(
-        _population(scenario.population, base_dir),
+        _population(scenario.population, base_dir) if differ("population") else (),
         _benchmarks(scenario, base_dir),
-        _drivers(scenario, base_dir),
+        _drivers(scenario, base_dir) if differ("drivers", "entity", "population") else (),
         _tracks(scenario),
         _observed(scenario),
     )
@@ -79,14 +86,18 @@ def _told(call: Callable[[], object], table: str) -> Problems:
     try:
         call()
     except InputError as error:
-        for problem in error.problems:
-            if error.file:
-                yield _of_file(error.file, problem, table)
-            elif problem.path.startswith(table):
-                yield problem
-            else:
-                path = f"{table}.{problem.path}" if problem.path else table
-                yield replace(problem, path=path)
+        yield from _placed(error, table)
+
+
+def _placed(error: InputError, table: str) -> Problems:
+    for problem in error.problems:
+        if error.file:
+            yield _of_file(error.file, problem, table)
+        elif problem.path.startswith(table):
+            yield problem
+        else:
+            path = f"{table}.{problem.path}" if problem.path else table
+            yield replace(problem, path=path)
 
 
 def _of_file(file: str, problem: Problem, table: str) -> Problem:
@@ -324,11 +335,11 @@ def _tracks(scenario: Scenario) -> Problems:
         yield from wrong
         if wrong:
             continue
-        wrong = list(_told(partial(track_rules, scenario, track), f"{path}.rules"))
-        yield from wrong
-        if wrong:
+        try:
+            rules = track_rules(scenario, track)
+        except InputError as error:
+            yield from _placed(error, f"{path}.rules")
             continue
-        rules = track_rules(scenario, track)
         family = load_program(track.program).family
         yield from _foreign_elections(track, family, path)
         if family == "direct_contracting":
@@ -347,13 +358,14 @@ def _program(entity: Entity, track: Track, path: str) -> Problems:
         return
     program = load_program(track.program)
     year, kind = entity.performance_year, entity.type
-    wrong = [
-        *_told(lambda: program.matching(year=year), "entity.performance_year"),
-        *_told(lambda: program.matching(entity_type=kind), "entity.type"),
-        *_told(lambda: program.matching(option=track.option), f"{path}.option"),
-    ]
-    # An option may also be closed in that one year.
-    yield from wrong or _told(lambda: program.rules(year, track.option, kind), f"{path}.option")
+    if wrong := list(_told(lambda: program.rules(year, track.option, kind), f"{path}.option")):
+        by_itself = [
+            *_told(lambda: program.matching(year=year), "entity.performance_year"),
+            *_told(lambda: program.matching(entity_type=kind), "entity.type"),
+            *_told(lambda: program.matching(option=track.option), f"{path}.option"),
+        ]
+        # An option may also be closed in that one year.
+        yield from by_itself or wrong
 
 
 def _foreign_elections(track: Track, family: str, path: str) -> Problems:

@@ -93,7 +93,8 @@ def _growths(years: Years) -> Problems:
 
 def _exits(scenario: Scenario) -> Problems:
     """Who leaves early has no later years."""
-    *before, last = performance_years(scenario)
+    years = performance_years(scenario)  # none where the last is before the first
+    before = years[:-1]
     for place, track in enumerate(scenario.track):
         leaves = {scenario.entity.performance_year: track.early_exit} | {
             year: change.early_exit for year, change in track.from_year.items()
@@ -104,8 +105,8 @@ def _exits(scenario: Scenario) -> Problems:
                 if year != before[0]:
                     path += f".from_year.{year}"
                 yield Problem(
-                    f"must be false before {last}: an entity that leaves in {year} has no later "
-                    "performance years",
+                    f"must be false before {years[-1]}: an entity that leaves in {year} has no "
+                    "later performance years",
                     f"{path}.early_exit",
                     "true",
                 )

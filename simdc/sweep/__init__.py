@@ -1,0 +1,1 @@
+"""Many scenarios from one: the points of a sweep."""

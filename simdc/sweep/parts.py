@@ -1,0 +1,206 @@
+"""Parts of scenarios, compared by what they say: points that share a part share what follows of it.
+
+What the cost draws rest on decides which points share a pass of the kernel. What a contract is
+written from decides which points share its settlement.
+"""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+import numpy as np
+
+from simdc.drivers import COST_DRIVERS, ResolvedDrivers, resolve_drivers
+from simdc.drivers.laws import Law
+from simdc.population import build_population
+from simdc.prepare import Prepared, contract_of, person_cv, prepare, published_option
+from simdc.scenario.models import ChargePBPM
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+    from simdc.contracts import Contract
+    from simdc.population import Population
+    from simdc.scenario.models import Scenario, Track
+
+__all__ = ["Part", "Preparations"]
+
+Model = TypeVar("Model")
+
+_TEXTS = 64  # of the tables that lie between two uses of one
+_POPULATIONS = 2  # the one in use and the one before: people take memory
+_DRIVERS = 64
+_CONTRACTS = 8_192  # a few kilobytes each
+
+
+@dataclass(frozen=True)
+class Part(Generic[Model]):
+    """Something with a text that tells it from others; equal texts make equal parts."""
+
+    text: str
+    model: Model = field(compare=False)
+
+
+def _text(*parts: BaseModel | str | None) -> str:
+    """What models and names say, every float to the bit."""
+    return "\n".join(_said(_Itself(part)) if part else repr(part) for part in parts)
+
+
+class _Itself:
+    """A model known as the very object it is: points share what none of them changes."""
+
+    __slots__ = ("model",)
+
+    def __init__(self, model: BaseModel | str) -> None:
+        self.model = model
+
+    def __hash__(self) -> int:
+        return id(self.model)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Itself) and other.model is self.model
+
+
+@functools.lru_cache(_TEXTS)
+def _said(itself: _Itself) -> str:
+    return repr(itself.model)  # JSON knows no infinity
+
+
+def _law_text(law: Law) -> str:
+    """A law with every float to the bit."""
+    held = (getattr(law, part.name) for part in fields(law))  # type: ignore[arg-type]
+    told = (
+        _law_text(part)
+        if isinstance(part, Law)
+        else part.tobytes().hex()
+        if isinstance(part, np.ndarray)
+        else repr(part)
+        for part in held
+    )
+    return f"{type(law).__name__}({','.join(told)})"
+
+
+class Preparations:
+    """People, drivers and contracts of many scenarios, each worked out once.
+
+    Parameters
+    ----------
+    base_dir : Path
+        Folder that file names in the scenarios are relative to.
+    """
+
+    def __init__(self, base_dir: Path) -> None:
+        self._base_dir = base_dir
+        self._populations = functools.lru_cache(_POPULATIONS)(self._build_population)
+        self._drivers = functools.lru_cache(_DRIVERS)(self._resolve_drivers)
+        self._contracts = functools.lru_cache(_CONTRACTS)(self._write_contract)
+
+    def population(self, scenario: Scenario) -> Population:
+        """The people of a scenario."""
+        return self._populations(Part(_text(scenario.population), scenario))
+
+    def drivers(self, scenario: Scenario) -> ResolvedDrivers:
+        """The drivers of a scenario.
+
+        Raises
+        ------
+        InputError
+            Where no evidence is old enough for a default, or a law leaves its driver's range.
+        """
+        return self._drivers(Part(self.driver_text(scenario), scenario))
+
+    def cost_text(self, scenario: Scenario) -> str:
+        """What the cost draws of a scenario rest on.
+
+        Points whose texts are equal are settled on one pass of the kernel. Stop-loss designs do
+        not count: a pass takes as many as are asked of it.
+        """
+        drivers = self.drivers(scenario)
+        laws = [
+            f"{name} {_law_text(drivers.laws[name])}"
+            for name in COST_DRIVERS
+            if name in drivers.laws
+        ]
+        # Correlated with another, a driver of cost moves with it.
+        if np.any(drivers.correlation != np.eye(len(drivers.names))):
+            laws += [*drivers.names, drivers.correlation.tobytes().hex()]
+        return "\n".join([_text(scenario.population, scenario.run), *laws])
+
+    def contracts(self, scenario: Scenario) -> tuple[Contract, ...]:
+        """The contract of every track, in the order of the scenario.
+
+        Raises
+        ------
+        InputError
+            When a benchmark cannot be built, or a contract not be written.
+        """
+        texts = enumerate(self.contract_texts(scenario))
+        return tuple(self._contracts(Part(text, scenario), place) for place, text in texts)
+
+    def draft(self, scenario: Scenario, place: int) -> Contract:
+        """The contract of one track, to see whether it can be written.
+
+        In a draft a neutral stop-loss charge is zero: to work it out takes most of the time.
+
+        Raises
+        ------
+        InputError
+            As `contracts`.
+        """
+        track = scenario.track[place]
+        design = track.stop_loss
+        if design is None or design.charge != "neutral":
+            return self._contracts(Part(self.contract_texts(scenario)[place], scenario), place)
+        free = design.model_copy(update={"charge": ChargePBPM(pbpm=0.0)})
+        return self._written(scenario, track.model_copy(update={"stop_loss": free}))
+
+    def whole(self, scenario: Scenario) -> Prepared:
+        """All of these of a scenario, and what it expects to be saved."""
+        return prepare(
+            scenario,
+            self._base_dir,
+            population=self.population(scenario),
+            drivers=self.drivers(scenario),
+        )
+
+    @classmethod
+    def contract_texts(cls, scenario: Scenario) -> list[str]:
+        """What each track's contract is written from."""
+        common = _text(scenario.benchmark, scenario.guarantee) + "\n" + cls.driver_text(scenario)
+        return [_text(track) + "\n" + common for track in scenario.track]
+
+    @staticmethod
+    def driver_text(scenario: Scenario) -> str:
+        """What the drivers of a scenario are resolved from."""
+        return _text(
+            scenario.population, scenario.drivers, scenario.entity, published_option(scenario)
+        )
+
+    @classmethod
+    def shock_text(cls, scenario: Scenario) -> str:
+        """What the draws of the drivers rest on."""
+        return f"{cls.driver_text(scenario)}\n{_text(scenario.run)}"
+
+    def _build_population(self, part: Part[Scenario]) -> Population:
+        return build_population(part.model.population, self._base_dir)
+
+    def _resolve_drivers(self, part: Part[Scenario]) -> ResolvedDrivers:
+        scenario = part.model
+        return resolve_drivers(
+            scenario.drivers,
+            scenario.entity,
+            option=published_option(scenario),
+            person_cv=person_cv(self.population(scenario)),
+            base_dir=self._base_dir,
+        )
+
+    def _write_contract(self, part: Part[Scenario], place: int) -> Contract:
+        return self._written(part.model, part.model.track[place])
+
+    def _written(self, scenario: Scenario, track: Track) -> Contract:
+        return contract_of(
+            scenario, track, self.population(scenario), self.drivers(scenario), self._base_dir
+        )
