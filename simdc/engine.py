@@ -16,8 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simdc.contracts import Contract
-from simdc.drivers import ResolvedDrivers
-from simdc.execute import available_threads, blocks, run_blocks
+from simdc.drivers import NATIONAL_DRIVERS, ResolvedDrivers
+from simdc.drivers.resolved import normal_scores
+from simdc.executors import Executor, Threads, blocks
 from simdc.kernels.philox import key_words, stream_of
 from simdc.kernels.ready import warm_up
 from simdc.kernels.strip import BATCH, LANES, segment_sums
@@ -32,13 +33,15 @@ from simdc.stop_loss import AttachmentPoint, attachment_points, payout
 from simdc.sums import CostDraws, payout_key
 
 __all__ = [
-    "BLOCK",
     "KEPT_LINES",
     "PROVISIONAL_LINE",
+    "SECONDS_PER_BENEFICIARY_DRAW",
     "SegmentPlan",
     "cost_factors",
     "distinct_designs",
     "draw_costs",
+    "draw_drivers",
+    "kept_lines",
     "settle_track",
     "settle_tracks",
     "simulate",
@@ -46,7 +49,11 @@ __all__ = [
 
 Array = NDArray[np.float64]
 
-BLOCK = 8 * LANES  # draws per block of work: a fraction of a second
+SECONDS_PER_BENEFICIARY_DRAW = 0.9e-9  # one core with AVX-512, two stop-loss designs
+"""Measured (docs/performance.md); what time a run takes is worked out from it."""
+
+_BLOCKS_PER_WORKER = 4  # so that workers end at about the same time
+_MOST_STRIPS = 512  # sums of a block stay in a cache
 _SETTLED_AT_ONCE = 1 << 16  # draws per settlement, so that intermediate lines stay small
 _DRAWN_AT_ONCE = 1 << 13  # draws of the drivers per block of work
 
@@ -141,6 +148,47 @@ def distinct_designs(contracts: Iterable[Contract]) -> tuple[StopLoss, ...]:
     return tuple(seen.values())
 
 
+@dataclass(frozen=True)
+class _Work:
+    """What all blocks of a pass need."""
+
+    plans: tuple[SegmentPlan, ...]
+    designs: tuple[StopLoss, ...]
+    key: tuple[np.uint64, np.uint64]
+
+
+@dataclass(frozen=True)
+class _Block:
+    """Consecutive draws with the cost factor of each category, arrays of shape (draw,)."""
+
+    first_draw: int
+    draws: int
+    factor: Mapping[str, Array]
+
+
+def _block_sums(work: _Work, block: _Block) -> tuple[Array, Array]:
+    """Cost by segment and payout by design in a block of draws."""
+    cost = np.zeros((len(work.plans), block.draws))
+    paid = np.zeros((len(work.designs), block.draws))
+    for row, plan in enumerate(work.plans):
+        excess = np.empty((len(plan.points), block.draws))
+        segment_sums(
+            cost[row],
+            excess,
+            np.uint64(block.first_draw),
+            np.uint64(plan.stream),
+            *work.key,
+            plan.scale,
+            plan.attachment,
+            block.factor[plan.segment.category],
+            plan.table.body,
+            plan.table.tail,
+        )
+        for index, design in enumerate(work.designs):
+            paid[index] += payout(design, plan.segment, plan.points, excess)
+    return cost, paid
+
+
 def draw_costs(
     plans: tuple[SegmentPlan, ...],
     designs: tuple[StopLoss, ...],
@@ -149,8 +197,8 @@ def draw_costs(
     seed: int,
     first_draw: int,
     draws: int,
-    threads: int,
-    block_size: int = BLOCK,
+    executor: Executor,
+    block_size: int | None = None,
     progress: Callable[[int], None] = lambda done: None,
 ) -> CostDraws:
     """One pass of the kernel over all segments and draws.
@@ -163,48 +211,89 @@ def draw_costs(
         Systemic cost factor, above 0.
     seed, first_draw, draws : int
         Addresses of the draws.
-    threads, block_size : int
-        How the work is spread; no bit depends on either.
+    executor : Executor
+        Where blocks of draws run; no bit depends on it, nor on `block_size`.
+    block_size : int, optional
+        Draws per block, instead of as many as suit the executor.
     progress : callable, optional
         Told the number of draws done.
     """
-    cost = np.zeros((len(plans), draws))
-    paid = np.zeros((len(designs), draws))
-    key = key_words(seed)
-
-    def block(start: int, stop: int) -> None:
-        for row, plan in enumerate(plans):
-            excess = np.empty((len(plan.points), stop - start))
-            segment_sums(
-                cost[row, start:stop],
-                excess,
-                np.uint64(first_draw + start),
-                np.uint64(plan.stream),
-                *key,
-                plan.scale,
-                plan.attachment,
-                factor[plan.segment.category][start:stop],
-                plan.table.body,
-                plan.table.tail,
-            )
-            for index, design in enumerate(designs):
-                paid[index, start:stop] += payout(design, plan.segment, plan.points, excess)
-
-    run_blocks(block, draws, block_size=block_size, threads=threads, progress=progress)
+    cost = np.empty((len(plans), draws))
+    paid = np.empty((len(designs), draws))
+    size = _block_size(plans, draws, executor) if block_size is None else block_size
+    parts = [slice(start, stop) for start, stop in blocks(draws, size)]
+    jobs = (
+        _Block(
+            first_draw + part.start,
+            part.stop - part.start,
+            {category: values[part] for category, values in factor.items()},
+        )
+        for part in parts
+    )
+    done = 0
+    work = _Work(plans, designs, key_words(seed))
+    for index, (block_cost, block_paid) in executor.run(_block_sums, work, jobs):
+        part = parts[index]
+        cost[:, part], paid[:, part] = block_cost, block_paid
+        done += part.stop - part.start
+        progress(done)
     return CostDraws(cost, paid, designs)
 
 
-def _draw_drivers(
-    drivers: ResolvedDrivers, seed: int, first_draw: int, draws: int, threads: int
+def _block_size(plans: tuple[SegmentPlan, ...], draws: int, executor: Executor) -> int:
+    """Draws per block: what takes an executor's job about its time, spread over all workers."""
+    people = sum(plan.segment.beneficiaries for plan in plans)
+    in_time = executor.job_seconds / (SECONDS_PER_BENEFICIARY_DRAW * max(people, 1))
+    each = min(in_time, draws / (_BLOCKS_PER_WORKER * executor.workers))
+    return LANES * max(1, min(round(each / LANES), _MOST_STRIPS))
+
+
+@dataclass(frozen=True)
+class _Seeds:
+    """Keys of the drivers: an entity's own, and the one that all entities of a nation share."""
+
+    drivers: ResolvedDrivers
+    own: int
+    national: int | None
+
+    def values(self, address: tuple[int, int]) -> dict[str, Array]:
+        """Values of every driver in the draws from a first one on."""
+        if self.national is None:
+            return self.drivers.draw(self.own, *address)
+        shared = {
+            name: normal_scores(name, self.national, *address)
+            for name in NATIONAL_DRIVERS
+            if name in self.drivers.uncertain
+        }
+        return self.drivers.draw(self.own, *address, shared)
+
+
+def draw_drivers(
+    drivers: ResolvedDrivers,
+    *,
+    seed: int,
+    first_draw: int,
+    draws: int,
+    threads: Threads,
+    national_seed: int | None = None,
 ) -> dict[str, Array]:
-    """Values of every driver in every draw, as `ResolvedDrivers.draw` gives them."""
+    """Values of every driver in every draw, as `ResolvedDrivers.draw` gives them.
+
+    Parameters
+    ----------
+    drivers : ResolvedDrivers
+    seed, first_draw, draws : int
+        Addresses of the draws.
+    threads : Threads
+    national_seed : int, optional
+        Key of the drivers that act on the whole nation, where entities share them.
+    """
     values = {name: np.empty(draws) for name in drivers.names}
-
-    def block(start: int, stop: int) -> None:
-        for name, drawn in drivers.draw(seed, first_draw + start, stop - start).items():
-            values[name][start:stop] = drawn
-
-    run_blocks(block, draws, block_size=_DRAWN_AT_ONCE, threads=threads)
+    parts = list(blocks(draws, _DRAWN_AT_ONCE))
+    addresses = ((first_draw + start, stop - start) for start, stop in parts)
+    for index, drawn in threads.run(_Seeds.values, _Seeds(drivers, seed, national_seed), addresses):
+        for name, part in drawn.items():
+            values[name][slice(*parts[index])] = part
     return values
 
 
@@ -214,6 +303,12 @@ def cost_factors(
     """Systemic cost factor of each category of the segments, shape (draw,)."""
     categories = {segment.category for segment in segments}
     return {category: drivers.cost_factor(values, category) for category in categories}
+
+
+def kept_lines(contracts: Iterable[Contract]) -> tuple[str, ...]:
+    """Lines that are kept of each of these contracts."""
+    provisional = any(contract.settles_provisionally for contract in contracts)
+    return (*KEPT_LINES, PROVISIONAL_LINE) if provisional else KEPT_LINES
 
 
 def settle_track(
@@ -242,8 +337,7 @@ def settle_tracks(
     values: Mapping[str, Array],
 ) -> tuple[TrackOutcome, ...]:
     """Every track settled on the same draws, with the lines that are kept of each."""
-    provisional = any(contract.settles_provisionally for contract in contracts)
-    lines = (*KEPT_LINES, PROVISIONAL_LINE) if provisional else KEPT_LINES
+    lines = kept_lines(contracts)
     return tuple(
         TrackOutcome(
             name=contract.track.name,
@@ -273,8 +367,9 @@ def simulate(
     draws: int | None = None,
     seed: int | None = None,
     first_draw: int = 0,
-    threads: int | None = None,
-    block_size: int = BLOCK,
+    executor: Executor | None = None,
+    block_size: int | None = None,
+    national_seed: int | None = None,
     progress: Callable[[int], None] = lambda done: None,
     prepared: Prepared | None = None,
 ) -> Simulation:
@@ -289,9 +384,11 @@ def simulate(
         Instead of the scenario's own.
     first_draw : int, optional
         Address of the first draw: runs over consecutive ranges join into one.
-    threads : int, optional
-        All available processors by default. No bit of the result depends on it, nor on
+    executor : Executor, optional
+        Threads on all available processors by default. No bit of the result depends on it, nor on
         `block_size`.
+    national_seed : int, optional
+        Key of the drivers that act on the whole nation, where entities share them.
     progress : callable, optional
         Told the number of draws simulated so far.
     prepared : Prepared, optional
@@ -308,7 +405,7 @@ def simulate(
     """
     draws = scenario.run.draws if draws is None else draws
     seed = scenario.run.seed if seed is None else seed
-    threads = available_threads() if threads is None else threads
+    executor = Threads.all() if executor is None else executor
     clock = _Clock()
 
     with clock.phase("prepare"):
@@ -319,7 +416,14 @@ def simulate(
     with clock.phase("compile"):
         warm_up()
     with clock.phase("drivers"):
-        values = _draw_drivers(drivers, seed, first_draw, draws, threads)
+        values = draw_drivers(
+            drivers,
+            seed=seed,
+            first_draw=first_draw,
+            draws=draws,
+            threads=executor.threads,
+            national_seed=national_seed,
+        )
         factor = cost_factors(drivers, values, segments)
     with clock.phase("kernel"):
         costs = draw_costs(
@@ -329,7 +433,7 @@ def simulate(
             seed=seed,
             first_draw=first_draw,
             draws=draws,
-            threads=threads,
+            executor=executor,
             block_size=block_size,
             progress=progress,
         )

@@ -20,7 +20,7 @@ from simdc.drivers import ResolvedDrivers
 from simdc.drivers.laws import Law
 from simdc.engine import SegmentPlan, draw_costs
 from simdc.errors import InputError
-from simdc.execute import available_threads
+from simdc.executors import Executor, Threads
 from simdc.kernels.ready import warm_up
 from simdc.outcome import Assumption
 from simdc.population import SegmentArrays
@@ -64,7 +64,7 @@ def forecast(
     *,
     draws: int,
     seed: int,
-    threads: int | None = None,
+    executor: Executor | None = None,
     progress: Callable[[int], None] = lambda done: None,
 ) -> Forecasts:
     """Simulate every entity's savings rate from before its year.
@@ -78,7 +78,7 @@ def forecast(
     seed : int
         The national trend is drawn from it; each entity's own luck from a seed made of it and the
         entity's identifier, so that neither the order nor the company of rows matters.
-    threads : int, optional
+    executor : Executor, optional
         All available processors by default; no bit of the result depends on it.
     progress : callable, optional
         Told the number of entities done.
@@ -88,7 +88,7 @@ def forecast(
     InputError
         If no entity's figures make a scenario.
     """
-    threads = available_threads() if threads is None else threads
+    executor = Threads.all() if executor is None else executor
     warm_up()
     simulated: list[Entity] = []
     rates: list[Array] = []
@@ -97,7 +97,7 @@ def forecast(
     tables: dict[object, QuantileTable] = {}
     for done, entity in enumerate(entities, start=1):
         try:
-            rate, drivers = _simulate(entity, program, draws, seed, threads, tables)
+            rate, drivers = _simulate(entity, program, draws, seed, executor, tables)
         except InputError as error:
             refused[entity.id] = str(error.problems[0])
         else:
@@ -121,7 +121,7 @@ def _simulate(
     program: str,
     draws: int,
     seed: int,
-    threads: int,
+    executor: Executor,
     tables: dict[object, QuantileTable],
 ) -> tuple[Array, ResolvedDrivers]:
     """One entity's savings rates, shape (draw,), and its drivers."""
@@ -138,7 +138,7 @@ def _simulate(
         seed=own_seed,
         first_draw=0,
         draws=draws,
-        threads=threads,
+        executor=executor,
     )
     statement = contract.settle(costs, drivers, values)
     rate = np.asarray(statement["gross_savings"]) / statement["final_benchmark"]

@@ -16,6 +16,7 @@ from simdc.backtest import scores
 from simdc.backtest.forecast import Forecasts, forecast
 from simdc.backtest.published import Entity, read_published
 from simdc.estimate import Estimate, probability
+from simdc.executors import Executor
 from simdc.priors import Prior, expected_savings_rate, type_name
 from simdc.replay.table import Damage
 
@@ -231,7 +232,7 @@ def backtest(
     *,
     draws: int = 2_000,
     seed: int = 1,
-    threads: int | None = None,
+    executor: Executor | None = None,
     progress: Callable[[int, int], None] = lambda done, entities: None,
 ) -> Backtest:
     """Score the default priors against a published results file.
@@ -245,7 +246,7 @@ def backtest(
         Performance year, where the file holds several or does not state it.
     draws, seed : int, optional
         Draws of each entity's year.
-    threads : int, optional
+    executor : Executor, optional
         All available processors by default; no bit of the result depends on it.
     progress : callable, optional
         Told how many of how many entities are done.
@@ -261,7 +262,7 @@ def backtest(
         program,
         draws=draws,
         seed=seed,
-        threads=threads,
+        executor=executor,
         progress=lambda done: progress(done, len(published.entities)),
     )
     outcome = np.array([entity.savings_rate for entity in forecasts.entities])

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from simdc.cli.where import Where, executor_options
+
 if TYPE_CHECKING:
     from simdc.backtest import Backtest
     from simdc.backtest.judge import Comparison, Group
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
     help="Draws of each entity.",
 )
 @click.option("--seed", type=click.IntRange(min=0, max=2**64 - 1), default=1, show_default=True)
-@click.option("--threads", type=click.IntRange(min=1), help="Default: every processor.")
+@executor_options
 @click.option("--json", "as_json", is_flag=True, help="Print JSON only.")
 @click.option("--markdown", is_flag=True, help="Print the report as Markdown.")
 @click.option("--quiet", is_flag=True, help="No progress.")
@@ -40,7 +42,7 @@ def command(
     year: int | None,
     draws: int,
     seed: int,
-    threads: int | None,
+    where: Where,
     as_json: bool,
     markdown: bool,
     quiet: bool,
@@ -60,9 +62,9 @@ def command(
     from simdc.backtest import backtest
     from simdc.backtest.words import sections
 
-    with _progress(quiet) as progress:
+    with where.opened() as executor, _progress(quiet) as progress:
         result = backtest(
-            file, program, year, draws=draws, seed=seed, threads=threads, progress=progress
+            file, program, year, draws=draws, seed=seed, executor=executor, progress=progress
         )
     if as_json:
         click.echo(json.dumps(_finite(_document(result)), indent=2, allow_nan=False))

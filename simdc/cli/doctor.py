@@ -37,7 +37,7 @@ def command(benchmark: bool, as_json: bool) -> None:
 def _facts() -> dict[str, Any]:
     import llvmlite.binding
 
-    from simdc.execute import available_threads
+    from simdc.executors import available_threads
     from simdc.kernels.jit import cache_folder
     from simdc.kernels.philox import DRAW_SCHEME
     from simdc.kernels.ready import is_compiled

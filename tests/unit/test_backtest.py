@@ -20,6 +20,7 @@ from simdc.backtest.ready import scenario_of
 from simdc.backtest.words import findings, sections
 from simdc.cli.main import cli
 from simdc.errors import InputError
+from simdc.executors import Threads
 from simdc.prepare import prepare
 from simdc.priors import expected_savings_rate
 from simdc.scenario import load_scenario
@@ -325,7 +326,7 @@ def test_other_programs_are_refused(tmp_path: Path):
 def test_an_entity_has_the_same_luck_in_any_company():
     first, second = entity(), entity(id="D0002", entity_type="high_needs", stop_loss=True)
     together = forecast([second, first], "gpdc", draws=130, seed=5)
-    alone = forecast([first], "gpdc", draws=200, seed=5, threads=1)
+    alone = forecast([first], "gpdc", draws=200, seed=5, executor=Threads(1))
     assert np.array_equal(together.rates[1], alone.rates[0, :130])
 
 

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from simdc.engine import simulate
+from simdc.executors import Threads
 from simdc.population import build_population
 from simdc.scenario import parse_scenario
 from simdc.stop_loss import expected_payout
@@ -89,7 +90,7 @@ def scenario(**changes):
 
 
 def run(asked, **options):
-    return simulate(asked, base_dir=Path(), **{"threads": 1, **options})
+    return simulate(asked, base_dir=Path(), **{"executor": Threads(1), **options})
 
 
 def bits(simulation):
@@ -203,7 +204,7 @@ def test_cost_drivers_leave_expected_cost_alone():
 @pytest.mark.parametrize("block_size", [128, 384, 1024, 5000])
 def test_threads_and_blocks_move_no_bit(threads, block_size):
     asked = scenario(drivers=DRIVERS)
-    here = run(asked, threads=threads, block_size=block_size)
+    here = run(asked, executor=Threads(threads), block_size=block_size)
     assert bits(here) == bits(run(asked))
 
 
@@ -324,7 +325,9 @@ def test_a_person_file_settles_like_the_segments_it_spells_out(tmp_path):
         for key in ("beneficiaries", "expected_cost_pbpm", "eligible_months"):
             segment.pop(key, None)
     document = copy.deepcopy(SCENARIO) | {"population": {"segment": bare, "file": "people.csv"}}
-    from_file = simulate(parse_scenario(document, base_dir=tmp_path), base_dir=tmp_path, threads=1)
+    from_file = simulate(
+        parse_scenario(document, base_dir=tmp_path), base_dir=tmp_path, executor=Threads(1)
+    )
     assert bits(from_file) == bits(run(scenario()))
 
 
@@ -334,4 +337,4 @@ def test_an_interrupt_stops_the_run():
 
     for threads in (1, 2):
         with pytest.raises(KeyboardInterrupt):
-            run(scenario(), draws=20_000, threads=threads, progress=stop)
+            run(scenario(), draws=20_000, executor=Threads(threads), progress=stop)

@@ -11,6 +11,7 @@ from scipy.optimize import brentq
 from scipy.stats import gamma, gengamma, norm
 
 from simdc.engine import simulate
+from simdc.executors import Threads
 from simdc.programs import load_program
 from simdc.scenario import load_scenario
 from simdc.settlement import direct_contracting, shared_savings
@@ -28,7 +29,7 @@ BASE_YEAR_WEIGHTS = np.array([0.1, 0.3, 0.6])
 def study(name, **run):
     """The scenario, and its one track settled on as many draws as a test has time for."""
     loaded = load_scenario(FOLDER / f"{name}.toml", {f"run.{key}": run[key] for key in run})
-    found = simulate(loaded.scenario, base_dir=loaded.base_dir, threads=1)
+    found = simulate(loaded.scenario, base_dir=loaded.base_dir, executor=Threads(1))
     return loaded.scenario, found.tracks[0].draws
 
 

@@ -17,6 +17,7 @@ from pydantic import ValidationError
 
 from simdc.cli.main import main
 from simdc.errors import InputError
+from simdc.executors import Threads
 from simdc.programs import load_program, program_names
 from simdc.result import write_result
 from simdc.runner import run
@@ -143,7 +144,7 @@ def test_names_in_any_script_are_kept_in_the_result(folder: Path) -> None:
     text = TEXT.replace('"global"\nprogram', '"Éléonore 医療"\nprogram')
     text = text.replace('track = "global"', 'track = "Éléonore 医療"').replace("dialysis", "Übrige")
     (folder / "names.toml").write_text(text, encoding="utf-8")
-    tree = run(load_scenario("names.toml"), draws=200, threads=1)
+    tree = run(load_scenario("names.toml"), draws=200, executor=Threads(1))
     write_result(tree, folder / "names.nc")
     with xr.open_datatree(folder / "names.nc", engine="h5netcdf") as kept:
         assert kept["draws"]["track"].values.tolist() == ["professional", "Éléonore 医療"]
