@@ -8,7 +8,7 @@ import numba
 import numpy as np
 from scipy.special import gammaln
 
-from benchmarks.cases import ATTACHMENTS, Segment, cost_factor
+from benchmarks.cases import DESIGNS, Segment, cost_factor
 
 __all__ = ["even_table", "numba_loop", "numpy_loop"]
 
@@ -27,7 +27,7 @@ def _unit_mean(segment: Segment) -> float:
 
 def _people(people: tuple[Segment, ...]):
     return [
-        (s, s.scale[: s.people].astype(np.float64), s.attachment[: s.people].T.copy())
+        (s, s.scale[: s.people].astype(np.float64), s.attachment[: s.people, DESIGNS].T.copy())
         for s in people
     ]
 
@@ -46,7 +46,7 @@ def numpy_loop(people: tuple[Segment, ...], draws: int):
 
     def call():
         rng = np.random.default_rng(1)
-        cost, excess = np.zeros(draws), np.zeros((len(ATTACHMENTS), draws))
+        cost, excess = np.zeros(draws), np.zeros((len(DESIGNS), draws))
         for draw in range(draws):
             for segment, scale, attachment in parts:
                 person = draw_person(rng, segment, scale.size)
@@ -54,7 +54,7 @@ def numpy_loop(people: tuple[Segment, ...], draws: int):
                     person[rng.random(scale.size) < segment.zero] = 0.0
                 person *= scale * (factor[draw] / _unit_mean(segment))
                 cost[draw] += person.sum()
-                for row in range(len(ATTACHMENTS)):
+                for row in range(len(DESIGNS)):
                     excess[row, draw] += np.maximum(person - attachment[row], 0.0).sum()
         return cost, excess
 
@@ -87,7 +87,7 @@ def numba_loop(people: tuple[Segment, ...], draws: int):
 
     def call():
         seed(1)
-        cost, excess = np.zeros(draws), np.zeros((len(ATTACHMENTS), draws))
+        cost, excess = np.zeros(draws), np.zeros((len(DESIGNS), draws))
         for segment, scale, attachment in parts:
             kind = int(segment.law == "lognormal")
             p, q = (*segment.parameters, 1.0)[:2]
@@ -129,7 +129,7 @@ def even_table(people: tuple[Segment, ...], draws: int, nodes: int = 4096):
 
     def call():
         rng = np.random.default_rng(1)
-        cost, excess = np.zeros(draws), np.zeros((len(ATTACHMENTS), draws))
+        cost, excess = np.zeros(draws), np.zeros((len(DESIGNS), draws))
         for (_, scale, attachment), table in zip(parts, tables, strict=True):
             _table_sums(cost, excess, rng, table, scale, attachment, factor)
         return cost, excess

@@ -14,7 +14,10 @@ from simdc.severity_table import QuantileTable, quantile_table
 
 __all__ = [
     "ATTACHMENTS",
+    "DESIGNS",
     "PEOPLE",
+    "WITH_RESIDUAL",
+    "WITH_TRUNCATION",
     "Segment",
     "check_sums",
     "cost_factor",
@@ -26,6 +29,15 @@ PEOPLE = 20_000
 MEAN_COST = 12_000.0
 ATTACHMENTS = (150_000.0, 250_000.0, 300_000.0, 500_000.0)
 """Two designs of two bands, for a whole year; prorated for those who are eligible for less."""
+TRUNCATION = 140_000.0
+"""Near the 99th percentile of a year's cost, where the Shared Savings Program cuts; prorated."""
+RESIDUAL = (8.0, 20.0)
+"""A design of two bands at multiples of each person's expected cost."""
+
+# Columns of `Segment.attachment`.
+DESIGNS = (0, 1, 2, 3)
+WITH_TRUNCATION = (*DESIGNS, 4)
+WITH_RESIDUAL = (*DESIGNS, 5, 6)
 
 # (law, its parameters, probability of no cost): a NumPy user draws from the same.
 LAWS = (
@@ -54,6 +66,7 @@ class Segment:
     scale : float32 array of shape (person,)
         Expected cost, padded with zeros.
     attachment : float64 array of shape (person, attachment)
+        Columns `ATTACHMENTS`, `TRUNCATION`, `RESIDUAL`.
     people : int
         Without the padding.
     """
@@ -80,8 +93,13 @@ def segments(people: int = PEOPLE, quarters: int = len(LAWS)) -> tuple[Segment, 
         scale = np.zeros(-(-each // 16) * 16, np.float32)
         scale[:each] = MEAN_COST * rng.lognormal(-0.125, 0.5, each)
         months = np.where(rng.random(each) < 0.06, 6.0, 12.0)
-        attachment = np.full((scale.size, len(ATTACHMENTS)), np.inf)
-        attachment[:each] = np.array(ATTACHMENTS) * (months / 12.0)[:, None]
+        attachment = np.full((scale.size, len(ATTACHMENTS) + 1 + len(RESIDUAL)), np.inf)
+        attachment[:each] = np.column_stack(
+            (
+                np.outer(months / 12.0, (*ATTACHMENTS, TRUNCATION)),
+                np.outer(scale[:each].astype(np.float64), RESIDUAL),
+            )
+        )
         table = quantile_table(severity)
         built.append(Segment(law, parameters, zero, severity, table, scale, attachment, each))
     return tuple(built)
@@ -92,12 +110,12 @@ def cost_factor(draws: int) -> np.ndarray:
     return np.exp(np.random.default_rng(2).normal(0.0, 0.04, draws))
 
 
-def run_kernel(people: tuple[Segment, ...], draws: int, points: int = len(ATTACHMENTS)):
-    """Set up the kernel over all segments; returns the call."""
+def run_kernel(people: tuple[Segment, ...], draws: int, points: tuple[int, ...] = DESIGNS):
+    """Set up the kernel over all segments, at some columns of `attachment`; returns the call."""
     factor, key = cost_factor(draws), key_words(20220101)
-    attachment = [np.ascontiguousarray(segment.attachment[:, :points]) for segment in people]
+    attachment = [np.ascontiguousarray(segment.attachment[:, points]) for segment in people]
     cost = np.empty((len(people), draws))
-    excess = np.empty((len(people), points, draws))
+    excess = np.empty((len(people), len(points), draws))
 
     def call():
         for row, segment in enumerate(people):
@@ -118,7 +136,7 @@ def run_kernel(people: tuple[Segment, ...], draws: int, points: int = len(ATTACH
     return call
 
 
-def check_sums(answer: object, people: int = PEOPLE) -> None:
+def check_sums(answer: object, people: int = PEOPLE, points: tuple[int, ...] = DESIGNS) -> None:
     """Means of the cost and of each excess within five standard errors of their expectations."""
     cost, excess = answer
     factor = cost_factor(cost.size)
@@ -128,8 +146,8 @@ def check_sums(answer: object, people: int = PEOPLE) -> None:
         scale = segment.scale[: segment.people].astype(np.float64)
         mean += scale.sum()
         variance += np.sum((scale * segment.severity.cv) ** 2)
-        for row in range(len(excess)):
-            retention = segment.attachment[: segment.people, row] / scale
+        for row, point in enumerate(points[: len(excess)]):
+            retention = segment.attachment[: segment.people, point] / scale
             above[row] += np.sum(scale * segment.severity.mean_excess(retention))
     error = np.sqrt(variance * np.mean(factor**2) / cost.size)
     assert abs(np.mean(cost) - mean * factor.mean()) < 5 * error

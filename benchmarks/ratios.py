@@ -39,6 +39,10 @@ PAIRS = (
     Pair("kernel", "NumPy loop", {"avx512": 45.0, "avx2": 18.0, "other": 14.0}),
     Pair("kernel", "Numba loop, np.random", {"avx512": 70.0, "avx2": 28.0, "other": 22.0}),
     Pair("kernel", "Numba, Generator, even table", {"avx512": 7.0, "avx2": 3.0, "other": 2.5}),
+    Pair("kernel, truncation besides", "kernel", {"avx512": 0.95, "avx2": 0.9, "other": 0.9}),
+    Pair(
+        "kernel, residual stop-loss besides", "kernel", {"avx512": 0.9, "avx2": 0.85, "other": 0.85}
+    ),
     Pair("settlement", "settlement, plain NumPy", dict.fromkeys(("avx512", "avx2", "other"), 1.0)),
     Pair("simdc --help", "import click", dict.fromkeys(("avx512", "avx2", "other"), 0.75)),
 )

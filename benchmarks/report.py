@@ -19,7 +19,7 @@ from typing import Any
 
 from benchmarks import ratios, scaling, vectors, whole
 from benchmarks.registry import subjects
-from simdc.execute import available_threads
+from simdc.executors import available_threads
 from simdc.kernels.ready import warm_up
 from simdc.provenance import versions
 
@@ -49,6 +49,7 @@ def measure(*, large: bool) -> dict[str, Any]:
         "vectors": vectors.measure(),
         "whole": [asdict(whole.command(*size, threads=threads)) for size in sizes],
         "scaling": scaling.measure(),
+        "threads": scaling.threads(),
     }
     ratios.pin()  # from here on, one processor
     found["ratios"] = [asdict(ratios.measure(pair)) for pair in ratios.PAIRS]
@@ -107,7 +108,8 @@ def page(found: dict[str, Any], peers: dict[str, Any] | None) -> str:
         _vectors(found),
         "## Whole commands",
         "`simdc run` with six tracks on every processor, from the start of the interpreter to the "
-        "result on disk, and the memory that `--dry-run` foretells.",
+        "result on disk, and the memory that `--dry-run` foretells. What xarray finds installed "
+        "it imports: Dask, where it is there, takes some tenths of a second of each.",
         _whole(found),
         "## Every subject",
         "One processor; medians of processor time, that of child processes included.",
@@ -118,6 +120,10 @@ def page(found: dict[str, Any], peers: dict[str, Any] | None) -> str:
         "Seconds of kernel and settlement, peak memory in MiB, and the exponents of a fitted "
         "power: 1 is proportional, 0 is none.",
         _scaling(found),
+        f"Threads share the kernel: {scaling.THREADED['people']:,} people, "
+        f"{scaling.THREADED['draws']:,} draws. The efficiency is the time of one thread over the "
+        "threads' time together; what else ran beside takes from it.",
+        _threads(found),
     ]
     if peers is not None:
         known = peers["truth"]
@@ -199,6 +205,17 @@ def _scaling(found: dict[str, Any]) -> str:
     ]
     head = ("of", "sizes", "seconds", "MiB", "exponent of time", "of memory")
     return table(head, rows)
+
+
+def _threads(found: dict[str, Any]) -> str:
+    line = found["threads"]
+    rows = [
+        (str(number), f"{seconds:.2f}", f"{efficiency:.0%}")
+        for number, seconds, efficiency in zip(
+            line["sizes"], line["seconds"], scaling.efficiencies(line), strict=True
+        )
+    ]
+    return table(("threads", "seconds of the kernel", "efficiency"), rows)
 
 
 def _peers(peers: dict[str, Any]) -> str:

@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import tempfile
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from benchmarks import settlement, stages
 from benchmarks.baselines import even_table, numba_loop, numpy_loop
-from benchmarks.cases import PEOPLE, check_sums, run_kernel, segments
+from benchmarks.cases import (
+    PEOPLE,
+    WITH_RESIDUAL,
+    WITH_TRUNCATION,
+    check_sums,
+    run_kernel,
+    segments,
+)
 from benchmarks.processes import compile_everything, interpreter
 from benchmarks.registry import register
 from benchmarks.scenario import scenario, tree
+from simdc.executors import Threads
 from simdc.result import group, read_result, write_result
 from simdc.runner import run
 
@@ -47,7 +56,18 @@ def _():
 
 @register("kernel, no stop-loss", "kernel", PEOPLE * KERNEL_DRAWS, BD, check_sums)
 def _():
-    return run_kernel(segments(), KERNEL_DRAWS, points=0)
+    return run_kernel(segments(), KERNEL_DRAWS, points=())
+
+
+def _register_more_points(name, points):
+    check = partial(check_sums, points=points)
+    register(name, "kernel", PEOPLE * KERNEL_DRAWS, BD, check)(
+        lambda: run_kernel(segments(), KERNEL_DRAWS, points)
+    )
+
+
+_register_more_points("kernel, truncation besides", WITH_TRUNCATION)
+_register_more_points("kernel, residual stop-loss besides", WITH_RESIDUAL)
 
 
 @register("NumPy loop", "kernel", PEOPLE * LOOP_DRAWS, BD, check_sums)
@@ -98,7 +118,7 @@ def _check_tree(answer):
 @register("run, six tracks", "run", RUN_PEOPLE * RUN_DRAWS, BD, _check_tree)
 def _():
     loaded = scenario(FOLDER, RUN_PEOPLE)
-    return lambda: run(loaded, draws=RUN_DRAWS, threads=1)
+    return lambda: run(loaded, draws=RUN_DRAWS, executor=Threads(1))
 
 
 def _check_stored(answer):
@@ -143,6 +163,9 @@ def _():
     return lambda: interpreter("-c", "import click; print('done')")
 
 
+_IMPORTED = "import simdc.runner, simdc.netcdf, simdc.report.terminal; print('done')"
+
+
 @register("import what a run needs", "import", 1, "process", _says("done"), slow=True)
 def _():
-    return lambda: interpreter("-c", "import simdc.runner; print('done')")
+    return lambda: interpreter("-c", _IMPORTED, OPENBLAS_NUM_THREADS="1")  # as the command has it

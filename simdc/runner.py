@@ -178,7 +178,7 @@ class Forecast:
 # Measured: see docs/performance.md.
 _SECONDS_PER_SETTLED_DRAW = 0.5e-6  # each track: settling, estimating, writing
 _START_SECONDS = 1.5  # imports, contracts with their neutral charges, tables
-_START_BYTES = 320 * 2**20  # interpreter, numba with the kernels, scipy, xarray, h5netcdf
+_START_BYTES = 285 * 2**20  # interpreter, numba with the kernels, scipy, xarray, h5py
 _BYTES_PER_BENEFICIARY = 64
 _ATTRIBUTED_LINES = 3  # of each track, each time that a source of uncertainty is held
 _COPIES = 4

@@ -10,6 +10,8 @@ from __future__ import annotations
 import math
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -17,7 +19,11 @@ from numpy.typing import NDArray
 
 from simdc.population import SegmentArrays
 from simdc.scenario.models import StopLoss, StopLossBand
+from simdc.severity import Severity
 from simdc.sums import payout_key
+
+if TYPE_CHECKING:
+    from scipy.interpolate import BSpline
 
 __all__ = ["AttachmentPoint", "attachment_points", "expected_payout", "payout"]
 
@@ -168,15 +174,28 @@ def _interpolated_excess(
     """Expected cost of many people above their attachment points, US dollars.
 
     Per dollar expected it depends on nothing but the attachment point over the expected cost. So
-    it is worked out at some thousand such ratios and interpolated by a quintic spline in their
-    logarithm, which is right to about 1e-12.
+    it is worked out at some thousand such ratios and interpolated.
+    """
+    log_ratio = np.log(attachment / mean_cost)
+    low, high = float(log_ratio.min()), float(log_ratio.max())
+    law = tuple(zip(factors.tolist(), weights.tolist(), strict=True))
+    by_ratio = _excess_by_ratio(segment.severity, low, max(high, low + _LEAST_SPAN), law)
+    return float(np.sum(mean_cost * by_ratio(log_ratio)))
+
+
+@lru_cache(maxsize=64)  # segments often share a severity and the range of their expected costs
+def _excess_by_ratio(
+    severity: Severity, low: float, high: float, law: tuple[tuple[float, float], ...]
+) -> BSpline[np.float64]:
+    """Expected cost above an attachment point, per dollar expected, by the ratio's logarithm.
+
+    A quintic spline, right to about 1e-12. `law` holds the systemic cost factors, each with its
+    weight.
     """
     from scipy.interpolate import make_interp_spline  # for neutral charges alone
 
-    log_ratio = np.log(attachment / mean_cost)
-    low, high = float(log_ratio.min()), float(log_ratio.max())
-    nodes = np.linspace(low, max(high, low + _LEAST_SPAN), _NODES)
+    nodes = np.linspace(low, high, _NODES)
     excess = np.zeros(_NODES)
-    for factor, weight in zip(factors, weights, strict=True):
-        excess += weight * factor * segment.severity.mean_excess(np.exp(nodes) / factor)
-    return float(np.sum(mean_cost * make_interp_spline(nodes, excess, k=5)(log_ratio)))
+    for factor, weight in law:
+        excess += weight * factor * severity.mean_excess(np.exp(nodes) / factor)
+    return make_interp_spline(nodes, excess, k=5)

@@ -19,6 +19,8 @@ from simdc.errors import SimdcError, nearest
 
 COMMANDS = {
     "run": "Simulate a scenario and settle every track on the same draws.",
+    "sweep": "Settle variants of a scenario, simulated once where they can be.",
+    "sensitivity": "Say which settings of a scenario matter: Sobol' indices and a tornado.",
     "extend": "Add draws to a result without repeating those it holds.",
     "settle": "Settle one set of figures and print every step.",
     "replay": "Recompute a published results file and say row by row what matches.",
@@ -104,7 +106,7 @@ def _start_and_end_quickly() -> None:
     # Threads for linear algebra, where only vectors are multiplied.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     # Search for garbage, ever again and at the end, among what imports have made and what stays.
-    gc.set_threshold(20_000)
+    gc.set_threshold(100_000)
     atexit.register(gc.freeze)
 
 

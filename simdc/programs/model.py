@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from simdc.errors import InputError, Problem, nearest
@@ -208,6 +208,9 @@ class Program:
     meanings: Mapping[str, str]
     elsewhere: Mapping[str, tuple[int, ...]]
     provisions: tuple[Provision, ...]
+    _known: dict[tuple[int, str, str], RuleSet] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     @property
     def confirmed(self) -> bool:
@@ -240,10 +243,13 @@ class Program:
         InputError
             If the program has no such year, option or entity type, or not that option that year.
         """
-        rules = {p.rule.name: p.rule for p in self.matching(year, option, entity_type)}
-        if not rules:
-            raise InputError(self._not_that_year(option, year))
-        return RuleSet(self.name, year, option, entity_type, self.sources, rules)
+        asked = (year, option, entity_type)
+        if asked not in self._known:  # a sweep asks at every point
+            rules = {p.rule.name: p.rule for p in self.matching(*asked)}
+            if not rules:
+                raise InputError(self._not_that_year(option, year))
+            self._known[asked] = RuleSet(self.name, *asked, self.sources, rules)
+        return self._known[asked]
 
     def _no_such_year(self, year: int) -> Problem:
         held = f"program '{self.name}' holds performance years {_span(self.years)}"
