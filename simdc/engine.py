@@ -54,7 +54,7 @@ SECONDS_PER_BENEFICIARY_DRAW = 0.9e-9  # one core with AVX-512, two stop-loss de
 
 _BLOCKS_PER_WORKER = 4  # so that workers end at about the same time
 _MOST_STRIPS = 512  # sums of a block stay in a cache
-_SETTLED_AT_ONCE = 1 << 16  # draws per settlement, so that intermediate lines stay small
+_SETTLED_AT_ONCE = 1 << 15  # draws per settlement, so that intermediate lines stay small
 _DRAWN_AT_ONCE = 1 << 13  # draws of the drivers per block of work
 
 _SEVERITY = 1  # tag of severity streams
