@@ -124,13 +124,13 @@ def _job_seconds(workers: int) -> float:
 
 
 def _moved() -> dict[str, Any]:
-    """Data to two workers and results back: seconds, and bytes seen on the loopback interface."""
+    """Data to a worker and results back: seconds, and bytes seen on the loopback interface."""
     there, back = {}, {}
-    with Dask.connect(workers=2) as executor:
-        _drain(executor, nothing, None, range(8))
+    with Dask.connect(workers=1) as executor:
+        _drain(executor, nothing, None, range(4))
         for size in MEGABYTES:
             data = np.zeros(size * 10**6, dtype=np.uint8)
-            there[size] = _on_the_wire(lambda d=data: _drain(executor, nothing, d, range(8)))
+            there[size] = _on_the_wire(lambda d=data: _drain(executor, nothing, d, [0]))
             back[size] = _on_the_wire(lambda s=size: _drain(executor, bytes_of, 0, [s * 10**6]))
     return {"there": there, "back": back}
 
@@ -214,10 +214,10 @@ def page(found: dict[str, Any]) -> str:
         f"{found['load']:g}: other work ran beside, so every time is the least of {REPEATS} "
         "repeats (of 3 for a start) and an upper limit.",
         _costs_by_workers(found),
-        "Sent to two workers as what a pass shares, and fetched as one result, over the loopback "
-        "interface. The bytes are those the interface counted: a result crosses it twice, since "
-        "the scheduler passes it on; what is shared goes to the scheduler, from there to one "
-        "worker and from that to the next.",
+        "Sent to a worker as what a pass shares, and fetched as one result, over the loopback "
+        "interface. The bytes are those the interface counted: both cross it twice, since the "
+        "scheduler passes them on. What is shared crosses it once more for each further worker, "
+        "from one that has it.",
         _transfers(found),
         f"A pass over {PEOPLE:,} people in {SEGMENTS} segments with {DESIGNS} stop-loss designs "
         f"shares {sizes['shared'] / 1e6:.1f} MB: {per_person:.0f} bytes for each person and "
@@ -278,7 +278,8 @@ def _program(found: dict[str, Any]) -> str:
     return "\n\n".join(
         (
             f"{PROGRAM_PEOPLE:,} people in {PROGRAM_ENTITIES} entities of equal size, "
-            f"{PROGRAM_DRAWS:,} draws, {TRACKS} tracks, one entity after another.",
+            f"{PROGRAM_DRAWS:,} draws, {TRACKS} tracks, one entity after another; together is the "
+            "longer of kernel and scheduler, and the driver.",
             f"* Kernel: {PROGRAM_PEOPLE:,} × {PROGRAM_DRAWS:,} × "
             f"{SECONDS_PER_BENEFICIARY_DRAW * 1e9:.1f} ns = {kernel:,.0f} core-seconds, "
             f"{kernel / 3600:.2f} core-hours.\n"

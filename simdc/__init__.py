@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from simdc.scenario import Scenario as Scenario
     from simdc.scenario import load_scenario as load_scenario
     from simdc.settlement.api import settle as settle
+    from simdc.sweep.read import read_sweep as read_sweep
+    from simdc.sweep.run import run_sweep as run_sweep
 
 _HOMES = {
     "InputError": "simdc.errors",
@@ -33,7 +35,9 @@ _HOMES = {
     "load_scenario": "simdc.scenario",
     "program_names": "simdc.programs",
     "read_result": "simdc.result",
+    "read_sweep": "simdc.sweep.read",
     "run": "simdc.runner",
+    "run_sweep": "simdc.sweep.run",
     "settle": "simdc.settlement.api",
     "simulate": "simdc.engine",
     "write_result": "simdc.result",

@@ -297,11 +297,33 @@ VARIABLES: Mapping[str, Variable] = MappingProxyType(
         "entity": _text("entity", "entity"),
         "elected_track": _text("track that the entity has elected", "entity"),
         "group_of_entity": _text("group that the entity is guaranteed with, if any", "entity"),
+        "scenario_of_entity": _text("file name of the scenario", "entity"),
+        "settings_of_entity": _text("settings that differ from it, as JSON by path", "entity"),
+        "program_of_entity": _text("program", "entity"),
+        "option_of_entity": _text("risk option", "entity"),
+        "beneficiaries_of_entity": _number("beneficiaries", "people", "entity"),
+        "guarantee_basis_of_entity": _text(
+            "what the required amount is a rate of, or why there is none", "entity"
+        ),
+        "rule_entities": _text("entities that the rule applies to; empty: all", "rule"),
+        "assumption_entities": _text("entities that it is made for; empty: all", "assumption"),
         "group": _text("entities that are added up", "group"),
         "entities_of_group": _number("entities of the group", "entities", "group"),
+        "gross_savings_of_group": _amount(
+            "gross savings of all entities of the group together",
+            "group", "statistic", "figure", sign_convention=SIGN_CONVENTION,
+        ),
+        "shared_of_group": _amount(
+            "shared savings or losses after sequestration of all entities of the group together",
+            "group", "statistic", "figure", sign_convention=SIGN_CONVENTION,
+        ),
         "settlement_of_group": _amount(
             "cash due to all entities of the group together",
             "group", "statistic", "figure", sign_convention=SIGN_CONVENTION,
+        ),
+        "required_of_group": _amount(
+            "sum of the guarantees that the rules require; NaN where that of one is not stated",
+            "group",
         ),
         "probability_owing_of_group": _probability(
             "probability that the group owes more than it is due", "group"

@@ -103,11 +103,12 @@ def _chains(loaded: LoadedScenario) -> list[Chain]:
     months = sum(segment.total_months for segment in prepared.population.segments)
     chains: list[Chain] = []
     for track, contract in zip(scenario.track, prepared.contracts, strict=True):
-        target, rules = track.benchmark or scenario.benchmark, contract.rules
+        target = track.benchmark or scenario.benchmark
+        _, built = with_given_benchmark(scenario, track, prepared.population, loaded.base_dir)
+        rules = contract.rules if built is None else built.rules
         if same := _same(chains, target, rules, track.early_exit):
             same.tracks.append(track.name)
             continue
-        _, built = with_given_benchmark(scenario, track, prepared.population, loaded.base_dir)
         total = None
         scores: tuple[FinalScore, ...] = ()
         categories: Iterable[str] = ()

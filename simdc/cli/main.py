@@ -20,6 +20,7 @@ from simdc.errors import SimdcError, nearest
 COMMANDS = {
     "run": "Simulate a scenario and settle every track on the same draws.",
     "sweep": "Settle variants of a scenario, simulated once where they can be.",
+    "portfolio": "Settle many entities at once, and what a group of them owes together.",
     "sensitivity": "Say which settings of a scenario matter: Sobol' indices and a tornado.",
     "extend": "Add draws to a result without repeating those it holds.",
     "settle": "Settle one set of figures and print every step.",

@@ -20,20 +20,24 @@ def say_if_compiling(quiet: bool) -> None:
 
 
 @contextmanager
-def progress_bar(draws: int | None, quiet: bool) -> Iterator[Callable[[int], None]]:
+def progress_bar(
+    total: int | None, quiet: bool, doing: str = "simulating", unit: str = "draws"
+) -> Iterator[Callable[[int], None]]:
     """A progress bar on a terminal; silence elsewhere.
 
     Parameters
     ----------
-    draws : int or None
-        How many there will be; None where that is not known.
+    total : int or None
+        How many draws there will be; None where that is not known.
     quiet : bool
         Whether to be silent on a terminal too.
+    doing, unit : str, optional
+        What is done, and to what.
 
     Yields
     ------
     callable
-        To be told the number of draws simulated so far.
+        To be told the number done so far.
     """
     if quiet or not sys.stderr.isatty():
         yield lambda done: None
@@ -42,7 +46,7 @@ def progress_bar(draws: int | None, quiet: bool) -> Iterator[Callable[[int], Non
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
     console = Console(stderr=True)
-    columns = ("simulating", BarColumn(), MofNCompleteColumn(), "draws", TimeRemainingColumn())
+    columns = (doing, BarColumn(), MofNCompleteColumn(), unit, TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task("", total=draws)
+        task = bar.add_task("", total=total)
         yield lambda done: bar.update(task, completed=done)

@@ -6,7 +6,7 @@ import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from simdc.errors import InputError
 
@@ -16,19 +16,35 @@ if TYPE_CHECKING:
 __all__ = ["draws_that_fit", "refuse_what_does_not_fit"]
 
 
+class Needs(Protocol):
+    """What a run or a sweep will take."""
+
+    @property
+    def draws(self) -> int:
+        """Of each performance year."""
+
+    @property
+    def memory_bytes(self) -> int:
+        """Peak memory of the process."""
+
+    @property
+    def disk_bytes(self) -> int:
+        """Size of what is written."""
+
+
 def refuse_what_does_not_fit(
-    expected: Forecast, target: Path | None, *, option: str = "--draws"
+    expected: Needs, target: Path | None, *, asked: str = "", instead: str = "fewer with --draws"
 ) -> None:
     """Refuse beforehand what would end in a crash after hours.
 
     Parameters
     ----------
-    expected : Forecast
-        What the run will take.
+    expected : Forecast or SweepForecast
+        What it will take.
     target : Path, optional
         Where the result goes, if anywhere; its folder need not be there yet.
-    option : str, optional
-        The option that says how many draws there are at most.
+    asked, instead : str, optional
+        What was asked for, if not so many draws, and what to ask for instead.
 
     Raises
     ------
@@ -39,8 +55,8 @@ def refuse_what_does_not_fit(
     for what, needed in _needed(expected).items():
         if what in there and needed > there[what]:
             raise InputError(
-                f"{expected.draws:,} draws need about {needed / 2**30:,.1f} GiB of {what}, and "
-                f"there are {there[what] / 2**30:,.1f} GiB; ask for fewer with {option}"
+                f"{asked or f'{expected.draws:,} draws'} need about {needed / 2**30:,.1f} GiB of "
+                f"{what}, and there are {there[what] / 2**30:,.1f} GiB; ask for {instead}"
             )
 
 
@@ -65,7 +81,7 @@ def draws_that_fit(foretold: Callable[[int], Forecast], most: int, target: Path 
     return max(1, int(most * min([1.0, *shares])))
 
 
-def _needed(expected: Forecast) -> dict[str, int]:
+def _needed(expected: Needs) -> dict[str, int]:
     return {"memory": expected.memory_bytes, "disk space": expected.disk_bytes}
 
 

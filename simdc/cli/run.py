@@ -105,7 +105,7 @@ def command(
     if until is None:
         refuse_what_does_not_fit(foretold(draws), target)
     else:
-        refuse_what_does_not_fit(foretold(until.limit), target, option="--max-draws")
+        refuse_what_does_not_fit(foretold(until.limit), target, instead="fewer with --max-draws")
 
     from simdc.report.convergence import not_reached
     from simdc.report.document import render_json

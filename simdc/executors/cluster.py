@@ -216,12 +216,10 @@ class Dask:
                 found[self.address] = error
         ours = Software.here()
         for address, theirs in found.items():
-            if isinstance(theirs, Exception):
-                raise _of_worker(theirs)
             if theirs != ours:
                 raise SimdcError(
-                    f"what runs at {address} is {theirs}, and this is {ours}; install the same "
-                    "version everywhere."
+                    f"at {address}: {theirs}; here: {ours}; install the same version of simdc "
+                    "everywhere."
                 )
 
     @contextmanager

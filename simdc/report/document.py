@@ -47,7 +47,7 @@ from simdc.report.figures import Prospect, prospects
 from simdc.report.years import years_json
 from simdc.result import FIGURES, FIXED, STATISTICS, group
 
-__all__ = ["head", "number", "render_guarantee_json", "render_json"]
+__all__ = ["head", "number", "render_guarantee_json", "render_json", "stated_assumptions"]
 
 _SEGMENT_KEYS = ("category", "alignment", "beneficiaries", "months", "expected_cost")
 _HEAD_KEYS = (
@@ -105,7 +105,7 @@ def render_json(tree: xr.DataTree) -> dict[str, Any]:
         "attribution": _attribution(tree),
         "convergence": convergence_json(tree),
         "years": years_json(tree),
-        "assumptions": _assumptions(inputs),
+        "assumptions": stated_assumptions(inputs),
         "provenance": {
             **{
                 key: tree.attrs[key]
@@ -124,7 +124,7 @@ def render_guarantee_json(tree: xr.DataTree) -> dict[str, Any]:
             {"name": name, "guarantee": _guarantee(tree, name)}
             for name in _names(group(tree, "guarantee"), "track")
         ],
-        "assumptions": _assumptions(group(tree, "inputs")),
+        "assumptions": stated_assumptions(group(tree, "inputs")),
     }
 
 
@@ -193,7 +193,8 @@ def _expected(beforehand: Prospect) -> dict[str, Any]:
     }
 
 
-def _assumptions(inputs: xr.Dataset) -> list[dict[str, str]]:
+def stated_assumptions(inputs: xr.Dataset) -> list[dict[str, str]]:
+    """What no source settles, from the group ``inputs``."""
     return _table(inputs, "assumption", ("subject", "statement", "source"))
 
 

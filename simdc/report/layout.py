@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterable, Iterator, Sequence
-from typing import IO
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import IO, Any
 
 import xarray as xr
 from rich import box
@@ -21,7 +21,9 @@ __all__ = [
     "clean",
     "counted",
     "heading",
+    "how_to_read",
     "new_table",
+    "of_whom",
     "points",
     "print_report",
     "section",
@@ -84,20 +86,30 @@ def counted(number: float, one: str, several: str = "") -> str:
 def heading(tree: xr.DataTree, money: Money) -> Iterator[RenderableType]:
     """What the result is of, what is expected, and how its figures are to be read."""
     about, inputs = tree.attrs, group(tree, "inputs")
-    kind = _TYPES.get(about["entity_type"], about["entity_type"])
-    yield Text(clean(about["title"] or about["scenario_name"]), style="bold")
-    yield Text(f"{clean(about['entity'])}, {kind}, performance year {about['performance_year']}")
+    yield from of_whom(about)
     people, months = (float(inputs[name].sum()) for name in ("beneficiaries", "months"))
     yield Text(f"{counted(people, 'beneficiary', 'beneficiaries')}, {counted(months, 'month')}")
     yield from _warnings(inputs)
     yield from _expected(prospects(tree), money)
     yield Text(f"{counted(about['draws'], 'draw')}, seed {about['seed']}")
+    yield from how_to_read(about)
+    yield Text()
+
+
+def of_whom(about: Mapping[Any, Any]) -> Iterator[Text]:
+    """Title, entity and year."""
+    kind = _TYPES.get(about["entity_type"], about["entity_type"])
+    yield Text(clean(about["title"] or about["scenario_name"]), style="bold")
+    yield Text(f"{clean(about['entity'])}, {kind}, performance year {about['performance_year']}")
+
+
+def how_to_read(about: Mapping[Any, Any]) -> Iterator[Text]:
+    """What stands below figures, and what their sign means."""
     yield Text(
         f"±, <, > and ranges are {about['confidence']:.0%} confidence limits of the simulation "
         "alone: they leave out doubt about the assumptions listed below."
     )
     yield Text(f"Sign: {about['sign_convention']}.")
-    yield Text()
 
 
 def _warnings(inputs: xr.Dataset) -> Iterator[Text]:

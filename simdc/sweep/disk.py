@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import functools
 import glob
 import os
 import shutil
@@ -147,9 +148,14 @@ def force(paths: Iterable[Path]) -> None:
 
     What is not there is passed, and folders where the system cannot open them.
     """
-    with ThreadPoolExecutor(_FORCED_AT_ONCE) as pool:
-        for _ in pool.map(_force, paths):
-            pass
+    for _ in _pool().map(_force, paths):
+        pass
+
+
+@functools.cache
+def _pool() -> ThreadPoolExecutor:
+    """Threads for as long as the process lives: to start them for each unit takes longer."""
+    return ThreadPoolExecutor(_FORCED_AT_ONCE)
 
 
 def _force(path: Path) -> None:

@@ -20,7 +20,7 @@ from simdc.contracts import Contract
 from simdc.drivers import ResolvedDrivers
 from simdc.engine import cost_factors, distinct_designs, draw_drivers, settle_track
 from simdc.executors import Executor
-from simdc.figures import guarantee_figures, summary_figures
+from simdc.figures import guarantee_figures, statistic_figures, summary_figures
 from simdc.guarantee import LEVELS
 from simdc.kernels.ready import warm_up
 from simdc.scenario.models import Scenario
@@ -30,13 +30,16 @@ from simdc.sums import payout_key
 from simdc.sweep.parts import Part, Preparations
 from simdc.sweep.passes import CostPass
 
-__all__ = ["SETTLED_BYTES", "Evaluator", "PointFigures"]
+__all__ = ["LINES_BYTES", "SETTLED_BYTES", "Evaluator", "PointFigures"]
 
 Array: TypeAlias = NDArray[np.float64]
 PointFigures: TypeAlias = dict[str, Array]
 
 SETTLED_BYTES = 64 * 2**20
 """What the draws of remembered tracks may take, where draws are kept."""
+
+LINES_BYTES = 16 * 2**20
+"""What the draws of lines whose figures are remembered may take."""
 
 _TABLES = 64
 _SETTLED = 64  # tracks whose figures are remembered, for points that move another track
@@ -95,6 +98,7 @@ class Evaluator:
         self._tables = functools.lru_cache(_TABLES)(_table)
         self._drawn = functools.lru_cache(2)(self._draw_drivers)
         self._passes = functools.lru_cache(1)(self._open_pass)
+        self._known_lines = _KnownLines()
 
     def figures(self, scenarios: Iterable[Scenario]) -> list[PointFigures]:
         """Figures of some points.
@@ -142,10 +146,13 @@ class Evaluator:
         draws = settle_track(contract, sums, drawn.drivers, drawn.values, self._lines)
         sized = guarantee_figures(draws, contract.required_guarantee, self._levels)
         return {
-            **{f"summary/{line}": value for line, value in summary_figures(draws).items()},
+            **{f"summary/{line}": value for line, value in self._summary(draws).items()},
             **{f"guarantee/{name}": value for name, value in sized.items()},
             **({f"draws/{line}": row for line, row in draws.items()} if self._keep_draws else {}),
         }
+
+    def _summary(self, draws: Mapping[str, Array]) -> dict[str, Array]:
+        return summary_figures(draws, self._known_lines.figures)
 
     def _shocks(self, scenario: Scenario) -> Part[Scenario]:
         return Part(self._prepared.shock_text(scenario), scenario)
@@ -182,9 +189,32 @@ class Evaluator:
         return _Pass(costs, functools.lru_cache(remembered)(settle))
 
 
-def _batches(
-    contracts: Mapping[int, tuple[Contract, ...]], room: int
-) -> Iterator[list[int]]:
+class _KnownLines:
+    """Figures of the lines that were estimated last.
+
+    Points share many a line, such as the cost of care, and so do the tracks of a point.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[object, tuple[Array, Array]] = {}
+
+    def figures(self, line: Array) -> Array:
+        """What `simdc.figures.statistic_figures` makes of a line; not to be changed."""
+        likely = (line.size, line[0], line[line.size // 2], line[-1])
+        before = self._known.pop(likely, None)
+        if before is None or not _same_bits(before[0], line):
+            before = line, statistic_figures(line)
+        self._known[likely] = before
+        while len(self._known) * line.nbytes > LINES_BYTES:
+            del self._known[next(iter(self._known))]
+        return before[1]
+
+
+def _same_bits(one: Array, other: Array) -> bool:
+    return np.array_equal(one.view(np.int64), other.view(np.int64))
+
+
+def _batches(contracts: Mapping[int, tuple[Contract, ...]], room: int) -> Iterator[list[int]]:
     """Places whose designs fit into a pass together, those with the same designs side by side."""
     numbers: dict[tuple[object, ...], int] = {}
     designs = {

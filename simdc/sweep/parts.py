@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from simdc.population import Population
     from simdc.scenario.models import Scenario, Track
 
-__all__ = ["Part", "Preparations"]
+__all__ = ["Part", "Preparations", "law_text"]
 
 Model = TypeVar("Model")
 
@@ -69,11 +69,11 @@ def _said(itself: _Itself) -> str:
     return repr(itself.model)  # JSON knows no infinity
 
 
-def _law_text(law: Law) -> str:
+def law_text(law: Law) -> str:
     """A law with every float to the bit."""
     held = (getattr(law, part.name) for part in fields(law))  # type: ignore[arg-type]
     told = (
-        _law_text(part)
+        law_text(part)
         if isinstance(part, Law)
         else part.tobytes().hex()
         if isinstance(part, np.ndarray)
@@ -120,7 +120,7 @@ class Preparations:
         """
         drivers = self.drivers(scenario)
         laws = [
-            f"{name} {_law_text(drivers.laws[name])}"
+            f"{name} {law_text(drivers.laws[name])}"
             for name in COST_DRIVERS
             if name in drivers.laws
         ]

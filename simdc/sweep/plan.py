@@ -16,7 +16,7 @@ from simdc.figures import FIGURES, STATISTICS
 from simdc.guarantee import STEPS
 from simdc.scenario.models import Scenario
 from simdc.sums import payout_key
-from simdc.sweep.evaluate import SETTLED_BYTES
+from simdc.sweep.evaluate import LINES_BYTES, SETTLED_BYTES
 from simdc.sweep.parts import Preparations
 from simdc.sweep.passes import DESIGNS_AT_ONCE, PAYOUT_BYTES
 from simdc.sweep.points import Variation
@@ -109,7 +109,8 @@ def plan_sweep(
     ------
     InputError
         For points with mistakes, and for the first whose people cannot be read, whose drivers
-        cannot be resolved or whose contracts cannot be written.
+        cannot be resolved or whose contracts cannot be written; and where draws are to be kept
+        that points have different numbers of.
     """
     survey = _Survey(prepared)
     for index, scenario in variation.scenarios():
@@ -183,6 +184,11 @@ class _Survey:
         """The plan once every point was looked at."""
         pass_of = np.array(self._pass_of).reshape(shape)
         passes = tuple(self._passes.values())
+        if keep_draws and len({each.draws for each in passes}) > 1:
+            raise InputError(
+                "points that differ in their number of draws cannot keep them; leave out "
+                "--keep-draws, or vary something else than run.draws"
+            )
         draws = max(each.draws for each in passes)
         beneficiaries = max(each.beneficiaries for each in passes)
         size = _point_bytes(self._tracks, draws, self._provisional, levels, keep_draws)
@@ -224,7 +230,7 @@ def _unit(
     most : int
         Points of a unit.
     of_point, of_pass : float
-        Seconds.
+        Seconds, the first pass not counted: it is there before the first point is.
     """
     unit = [1] * pass_of.ndim
     axes = [*reversed(range(pass_of.ndim))]
@@ -235,8 +241,8 @@ def _unit(
             longer = [*unit]
             longer[axis] = min(2 * unit[axis], pass_of.shape[axis])
             points = math.prod(longer)
-            passes = np.unique(pass_of[tuple(map(slice, longer))]).size
-            if points > most or points * of_point + passes * of_pass > _UNIT_SECONDS:
+            further = np.unique(pass_of[tuple(map(slice, longer))]).size - 1
+            if points > most or points * of_point + further * of_pass > _UNIT_SECONDS:
                 return tuple(unit)
             unit = longer
     return tuple(unit)
@@ -310,6 +316,7 @@ def forecast_sweep(
         + plan.beneficiaries * _BYTES_PER_BENEFICIARY
         + (segments + 20 + 3 * lines) * row
         + min(PAYOUT_BYTES, plan.settlements * row)
+        + min(LINES_BYTES, plan.settlements * lines * row)
         + kept
         + 3 * math.prod(plan.unit) * of_point,
         disk_bytes=points * of_point + units * files * _CHUNK_BYTES // 2,

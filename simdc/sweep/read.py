@@ -19,7 +19,7 @@ __all__ = ["read_sweep"]
 _LAZY = "draws"
 
 
-def read_sweep(path: str | Path) -> xr.DataTree:
+def read_sweep(path: str | Path, *, whole: bool = True) -> xr.DataTree:
     """Open a sweep, be it finished or not; draws stay on disk, everything else is loaded.
 
     What is loaded is compared with the digests taken when it was written. A sweep that another
@@ -28,6 +28,9 @@ def read_sweep(path: str | Path) -> xr.DataTree:
     Parameters
     ----------
     path : path-like
+    whole : bool, optional
+        Whether figures are loaded. Those of a finished sweep can be left on disk as draws are,
+        which takes less memory; whatever of them is used is compared with checksums alone.
 
     Returns
     -------
@@ -54,7 +57,7 @@ def read_sweep(path: str | Path) -> xr.DataTree:
             # A label with a space is no coordinate in the file.
             labels = [label for label in attributes["swept"] if label in groups[name]]
             groups[name] = groups[name].set_coords(labels)
-            if name != _LAZY:
+            if whole and name != _LAZY:
                 _compare(path, groups[name].load(), digests)
                 groups[name] = _masked(groups[name], finished)
         for name in groups.keys() - recorded.keys():

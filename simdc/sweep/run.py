@@ -1,4 +1,4 @@
-"""A sweep from its points to its store: planned, gone on with where it stood, written as it goes."""
+"""A sweep from its points to its store: planned, run unit by unit, gone on with after a stop."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from simdc import interrupts
 from simdc.errors import InputError
 from simdc.estimate import CONFIDENCE, draws_needed
 from simdc.executors import Executor, Threads
@@ -23,7 +24,8 @@ from simdc.sweep.evaluate import Evaluator, PointFigures
 from simdc.sweep.identity import sweep_identity
 from simdc.sweep.parts import Preparations
 from simdc.sweep.plan import Plan, SweepForecast, forecast_sweep, plan_sweep
-from simdc.sweep.points import Variation
+from simdc.sweep.points import Variation, design_of
+from simdc.sweep.read import read_sweep
 from simdc.sweep.store import Finished, SweepStore
 from simdc.sweep.template import point_template
 from simdc.variables import SIGN_CONVENTION
@@ -35,7 +37,7 @@ if TYPE_CHECKING:
     from simdc.sweep.design import Design
     from simdc.sweep.layout import Unit
 
-__all__ = ["Sweep", "SweepProgress"]
+__all__ = ["Sweep", "SweepProgress", "run_sweep"]
 
 
 @dataclass(frozen=True)
@@ -166,9 +168,10 @@ class Sweep:
             left = [unit for unit in store.units if unit.index not in whole]
             left.sort(key=self._order)
             for unit, figures in self._figures(left, executor):
-                store.write(unit, _as_unit(figures, unit.shape))
-                done += unit.points.size
-                progress(SweepProgress(self.design.size, done, damaged))
+                with interrupts.held():  # so that what is told to be saved is
+                    store.write(unit, _as_unit(figures, unit.shape))
+                    done += unit.points.size
+                    progress(SweepProgress(self.design.size, done, damaged))
 
     def _figures(
         self, units: Sequence[Unit], executor: Executor
@@ -178,9 +181,9 @@ class Sweep:
         if executor is executor.threads:  # threads of this process share the work within a pass
             evaluator = shared.evaluator(executor, self._prepared)
             for unit in units:
-                yield unit, evaluator.figures(map(self._variation.scenario, unit.points))
+                yield unit, evaluator.figures(map(self._variation.scenario, unit.points.tolist()))
             return
-        jobs = ([int(point) for point in unit.points] for unit in units)
+        jobs = (unit.points.tolist() for unit in units)
         for index, figures in executor.run(_of_points, shared, jobs):
             yield units[index], figures
 
@@ -204,10 +207,12 @@ class Sweep:
 
     def _identity(self) -> dict[str, str]:
         run = self.loaded.scenario.run
+        named = {"run.draws", "run.seed"}  # have a name of their own below
+        overrides = {p: value for p, value in self.loaded.overrides.items() if p not in named}
         return sweep_identity(
             scenario_sha256=self.loaded.sha256,
             files=self._variation.inputs_sha256,
-            overrides=self.loaded.overrides,
+            overrides=overrides,
             points=self._labels(),
             draws=run.draws,
             seed=run.seed,
@@ -252,6 +257,57 @@ class Sweep:
                 **assumption_columns(told.assumptions),
             }
         )
+
+
+def run_sweep(
+    loaded: LoadedScenario,
+    target: str | Path,
+    vary: Sequence[str] = (),
+    *,
+    zip: bool = False,
+    sample: str | None = None,
+    table: Path | None = None,
+    levels: Sequence[float] = LEVELS,
+    keep_draws: bool = False,
+    executor: Executor | None = None,
+    resume: bool = False,
+    progress: Callable[[SweepProgress], None] = lambda so_far: None,
+) -> xr.DataTree:
+    """Settle variants of a scenario, all on the same draws, and keep them in a Zarr store.
+
+    Parameters
+    ----------
+    loaded : LoadedScenario
+        From `simdc.load_scenario`.
+    target : path-like
+        Folder of the store.
+    vary : sequence of str
+        Settings and their values, each ``PATH=VALUES`` as on the command line.
+    zip, sample, table
+        How points are made of them, see `simdc.sweep.points.design_of`.
+    levels, keep_draws
+        See `Sweep`.
+    executor : Executor, optional
+        Threads on all available processors by default; no bit depends on it.
+    resume, progress
+        See `Sweep.run`.
+
+    Returns
+    -------
+    xarray.DataTree
+        Groups /inputs, /summary and /guarantee, and /draws where they are kept, as in a result,
+        the swept dimensions first.
+
+    Raises
+    ------
+    InputError
+        For what cannot be varied or run, naming the point; nothing is written then.
+    """
+    seed = loaded.scenario.run.seed
+    design = design_of(loaded, vary, zip=zip, sample=sample, table=table, seed=seed)
+    sweep = Sweep(loaded, design, levels=levels, keep_draws=keep_draws)
+    sweep.run(Path(target), executor or Threads.all(), resume=resume, progress=progress)
+    return read_sweep(target)
 
 
 @dataclass(frozen=True, eq=False)

@@ -205,6 +205,21 @@ def test_standard_growth_since_2019_is_capped_in_2026(score_2019: float, expecte
     assert score(terms("reach", 2025), raw_score=1.2, growth_reference_score=0.5) == 1.03
 
 
+@pytest.mark.parametrize(
+    ("year", "alignment", "told"),
+    [(2026, "claims", True), (2026, "newly_voluntary", False), (2025, "claims", False)],
+)
+def test_a_ceiling_without_its_score_is_told(year: int, alignment: Any, told: bool) -> None:
+    ledger = Ledger()
+    benchmark_score(terms("reach", year), group(alignment=alignment, raw_score=1.2), ledger)
+    lines = {line.key: line for line in ledger.statement().lines}
+    assert ("growth_limited_score" in lines) == told
+    if told:
+        line = lines["growth_limited_score"]
+        assert line.label == "No ceiling of growth: no earlier score"
+        assert line.after == line.before == pytest.approx(1.03)
+
+
 def test_high_needs_ceiling_of_2026_is_for_the_newly_voluntary() -> None:
     rules = terms("reach", 2026, "high_needs")
     new = {"raw_score": 4.5, "growth_reference_score": 4.0, "reference_score": 4.0}

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from simdc.benchmark.of_scenario import build_benchmark
+from simdc.benchmark.of_scenario import build_benchmark, with_given_benchmark
 from simdc.benchmark.risk import Moves
 from simdc.cli.main import main
 from simdc.engine import simulate
@@ -128,6 +128,44 @@ def test_programs_compared_for_one_entity(
 
 
 # --- the command on other scenarios -----------------------------------------------------------
+
+
+def shared_savings_2024(**elected: Any) -> dict[str, Any]:
+    """An entity twice as dear as its region in a third year's program rules, 2024."""
+    document = tomllib.loads(
+        (REPLICATIONS / "benchmarks-dearer-than-region.toml").read_text("utf-8")
+    )
+    document["entity"]["performance_year"] = 2024
+    document["track"] = document["track"][2:]
+    document["track"][0]["shared_savings"] = elected
+    for row in document["track"][0]["benchmark"]["shared_savings"]["stratum"]:
+        row["regional_per_capita_dollars"] /= 2
+    return document
+
+
+# The floor of regional adjustment is 1.5% of national spending in agreements from 2024 on, and 5%
+# in those that began before (42 CFR 425.652, 425.601).
+@pytest.mark.parametrize(("agreement_year", "floor"), [(1, 0.015), (2, 0.05), (5, 0.05)])
+def test_an_agreement_keeps_the_rules_that_it_began_under(
+    agreement_year: int, floor: float
+) -> None:
+    asked = parse_scenario(shared_savings_2024(agreement_year=agreement_year))
+    _, chain = with_given_benchmark(
+        asked, asked.track[0], build_population(asked.population, Path()), Path()
+    )
+    assert chain is not None and chain.shared_savings is not None
+    national = asked.track[0].benchmark.shared_savings.stratum[0].national_per_capita_dollars
+    lost = chain.shared_savings["aged_non_dual_regional_adjustment"]
+    assert lost == pytest.approx(-floor * national)
+    assert (chain.rules.year, chain.rules.value("regional_adjustment_floor")) == (2024, floor)
+
+
+def test_the_share_of_the_region_is_that_of_the_benchmark() -> None:
+    built = prepare(parse_scenario(shared_savings_2024()), Path()).contracts[0]
+    assert built.regional_share == 0.05
+    assert not any("share of its region is not given" in a.statement for a in built.assumptions)
+    with pytest.raises(InputError, match=r"regional_share: must be left out, or be the 0\.05"):
+        prepare(parse_scenario(shared_savings_2024(regional_share=0.2)), Path())
 
 
 def test_given_benchmark_is_printed_from_there_on(capsys: pytest.CaptureFixture[str]) -> None:
@@ -326,6 +364,12 @@ MISTAKES = [
     ("benchmark.base_year.0.uspcc_trend", 1.1, "needs exactly one of 'uspcc_trend' and"),
     ("entity.performance_year", 2024, "must be left out for A&D beneficiaries aligned "
      "voluntarily: their benchmark rests on the region alone"),
+    ("benchmark.base_year.0.pbpm", 12_000.0, "benchmark.base_year[0].pbpm: is "),
+    ("benchmark.region.0.rate_pbpm", 12_000.0, "times the adjusted USPCC of the category"),
+    ("benchmark.base_year.0.geographic_trend", 101.0, "geographic_trend: is a factor near 1"),
+    ("benchmark.risk.0.raw_score", 112.0, "benchmark.risk[0].raw_score: is a mean score near 1"),
+    ("benchmark.risk.0.reference_score", 105.0, "reference_score: is a mean score near 1"),
+    ("benchmark.risk.0.coding_factor", 99.1, "coding_factor: is a factor near 1 (4% growth"),
     ("track.0.program", "lead", "must be 'given' for track 'global': no source says how"),
 ]  # fmt: skip
 

@@ -181,7 +181,7 @@ def test_update_blends_three_ways_from_2024() -> None:
     ("growth", "capped"), [(1.029, 1.029), (1.03, 1.03), (1.031, 1.03), (0.5, 0.5)]
 )
 def test_risk_growth_is_capped_upwards_only(growth: float, capped: float) -> None:
-    assert limit_risk_growth(growth, 0.03, None) == capped
+    assert limit_risk_growth(growth, 1.03, None) == capped
 
 
 def test_from_2024_the_cap_looks_at_all_types_first() -> None:
@@ -192,7 +192,31 @@ def test_from_2024_the_cap_looks_at_all_types_first() -> None:
     assert each["disabled_risk_growth"] == pytest.approx(1.03)
     assert together["disabled_risk_growth"] == pytest.approx(1.03)  # 4% over both
     older = benchmark(2024, (rising, still), demographic_growth=1.02)
-    assert older["disabled_risk_growth"] == pytest.approx(1.10)  # 2% once people's age is out
+    assert older["disabled_risk_growth"] == pytest.approx(1.10)  # 4% is within 2% and 3 points
+
+
+# 42 CFR 425.605(a)(1)(ii): at most the growth of demographic scores plus three percentage points.
+@pytest.mark.parametrize(("growth", "capped"), [(1.05, 1.05), (1.051, 1.05), (1.2, 1.05)])
+def test_from_2024_the_cap_moves_with_demographic_scores(growth: float, capped: float) -> None:
+    one = benchmark(2024, (stratum(risk_score=growth),), demographic_growth=1.02)
+    assert one["aged_non_dual_risk_growth"] == pytest.approx(capped)
+    assert benchmark(2023, (stratum(risk_score=growth),), demographic_growth=1.02)[
+        "aged_non_dual_risk_growth"
+    ] == pytest.approx(1.03)
+
+
+def test_from_2024_types_count_by_their_dollars_in_the_cap() -> None:
+    # 10% growth of a tenth of the people: 1% by person-years, 4.7% by 80,000 x 100 : 10,000 x 900.
+    dear = stratum(
+        "esrd",
+        person_years=100.0,
+        per_capita=(80_000.0,) * 3,
+        regional_per_capita=80_000.0,
+        national_per_capita=80_000.0,
+        risk_score=1.10,
+    )
+    statement = benchmark(2024, (dear, stratum(person_years=900.0)))
+    assert statement["esrd_risk_growth"] == pytest.approx(1.03)
 
 
 def test_nan_reaches_the_benchmark() -> None:

@@ -1,0 +1,144 @@
+"""``simdc portfolio``: many entities at once, and what a group of them owes together."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from simdc.cli.keeping import saying_what_is_saved
+from simdc.cli.progress import progress_bar, say_if_compiling
+from simdc.cli.room import refuse_what_does_not_fit
+from simdc.cli.where import Where, executor_options
+
+if TYPE_CHECKING:
+    from simdc.portfolio.run import PortfolioForecast
+    from simdc.sweep.run import SweepProgress
+
+
+@click.command()
+@click.argument("portfolio", metavar="FILE", type=click.Path(path_type=Path))
+@click.option("--draws", type=click.IntRange(min=1), help="Draws, instead of the portfolio's.")
+@click.option("--seed", type=click.IntRange(min=0, max=2**64 - 1), help="Seed, likewise.")
+@click.option(
+    "--level",
+    "levels",
+    type=float,
+    multiple=True,
+    help="Probability with which a guarantee is to cover the total owed, as a fraction. May be "
+    "given several times; by default 90, 95, 99 and 99.5%.",
+)
+@executor_options
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    help="Folder of the store. Default: results/NAME.portfolio.zarr",
+)
+@click.option("--resume", is_flag=True, help="Go on with the store that is there.")
+@click.option("--dry-run", is_flag=True, help="Check every entity, say what it takes, and stop.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON and nothing else.")
+@click.option("--quiet", is_flag=True, help="No progress.")
+def command(
+    portfolio: Path,
+    draws: int | None,
+    seed: int | None,
+    levels: tuple[float, ...],
+    where: Where,
+    output: Path | None,
+    resume: bool,
+    dry_run: bool,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Settle every entity of a portfolio, and what groups of them owe together.
+
+    FILE lists the entities, in TOML or as a CSV table: for each a scenario, the track that it has
+    elected, the settings that are its own, and the group that it is guaranteed with. What acts on
+    the whole nation is the same for all in every draw. Every entity is checked before any is run,
+    and saved as soon as it is finished: whatever ends the command, the same command with --resume
+    goes on; when all are finished it prints the tables again.
+
+    \b
+    Examples:
+      simdc portfolio scenarios/portfolios/two-acos.toml
+      simdc portfolio entities.csv --draws 100000 --level 0.99
+      simdc portfolio entities.csv --executor dask --scheduler tcp://10.0.0.5:8786
+    """  # noqa: D301 (click reads the backspace)
+    from simdc.executors import available_threads
+    from simdc.guarantee import LEVELS
+    from simdc.portfolio.members import load_portfolio
+    from simdc.portfolio.run import PortfolioRun
+
+    loaded = load_portfolio(portfolio, draws=draws, seed=seed)
+    entities = len(loaded.members)
+    target = output or Path("results") / f"{portfolio.stem}.portfolio.zarr"
+    if not dry_run:
+        _check_target(target, resume)
+    with progress_bar(entities, quiet, "checking", "entities") as told:
+        asked = PortfolioRun(loaded, levels=levels or LEVELS, told=told)
+    expected = asked.forecast(where.jobs_at_once() or available_threads())
+    if dry_run:
+        click.echo(json.dumps(asdict(expected), indent=2) if as_json else _told(expected))
+        return
+    refuse_what_does_not_fit(
+        expected,
+        None if resume else target,
+        asked=f"{expected.draws:,} draws of {_entities(expected)}",
+    )
+
+    from simdc.portfolio.read import read_portfolio
+    from simdc.report.portfolio import render_portfolio
+    from simdc.report.portfolio_document import portfolio_document
+
+    say_if_compiling(quiet)
+    with (
+        where.opened() as executor,
+        saying_what_is_saved(target, "entities") as saved,
+        progress_bar(entities, quiet, "simulating", "entities") as told,
+    ):
+
+        def progress(so_far: SweepProgress) -> None:
+            saved.so_far = so_far
+            told(so_far.done)
+
+        asked.run(target, executor, resume=resume, progress=progress)
+    tree = read_portfolio(target)
+    if as_json:
+        click.echo(json.dumps(portfolio_document(tree), indent=2))
+    else:
+        render_portfolio(tree)
+        click.echo(f"\nEvery entity is kept in\n{target}")
+    saved.say_what_was_damaged()
+
+
+def _check_target(target: Path, resume: bool) -> None:
+    """Make sure that the store can be made, or gone on with, before anything is run."""
+    from simdc.errors import InputError
+    from simdc.sweep.disk import check_new, is_sweep
+
+    if resume and not target.exists():
+        raise InputError("there is nothing to go on with; leave out --resume", file=target)
+    if not resume and is_sweep(target):
+        raise InputError(
+            "there are results already; go on with them by --resume, or remove them first",
+            file=target,
+        )
+    if not resume:
+        check_new(target)
+
+
+def _told(expected: PortfolioForecast) -> str:
+    return (
+        f"{_entities(expected)} with {expected.beneficiaries:,} beneficiaries x "
+        f"{expected.draws:,} draws, {expected.workers} blocks of draws at a time: about "
+        f"{expected.seconds:,.0f} s, {expected.memory_bytes / 2**20:,.0f} MiB of memory, "
+        f"{expected.disk_bytes / 2**20:,.1f} MiB of disk. Nothing was run."
+    )
+
+
+def _entities(expected: PortfolioForecast) -> str:
+    return f"{expected.entities:,} {'entity' if expected.entities == 1 else 'entities'}"

@@ -1,0 +1,295 @@
+"""Every entity of a portfolio simulated, settled and stored, one after another.
+
+An entity's draws are its own: their key is made of the portfolio's seed and its name, so that who
+else is in the portfolio changes nothing about it. What acts on the whole nation has the same draws
+for all.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from simdc import interrupts
+from simdc.engine import (
+    KEPT_LINES,
+    PROVISIONAL_LINE,
+    SECONDS_PER_BENEFICIARY_DRAW,
+    simulate,
+)
+from simdc.estimate import CONFIDENCE, draws_needed
+from simdc.executors import Executor, Threads
+from simdc.figures import guarantee_figures, summary_figures
+from simdc.guarantee import LEVELS
+from simdc.kernels.philox import DRAW_SCHEME
+from simdc.portfolio.members import Member, Portfolio
+from simdc.portfolio.survey import inputs, survey
+from simdc.provenance import host, versions
+from simdc.sweep.identity import sweep_identity
+from simdc.sweep.run import SweepProgress
+from simdc.sweep.store import Finished, SweepStore
+from simdc.sweep.template import point_template
+from simdc.variables import SIGN_CONVENTION
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+__all__ = ["KEPT_DRAWS", "PortfolioForecast", "PortfolioRun", "entity_seed"]
+
+Array: TypeAlias = NDArray[np.float64]
+
+KEPT_DRAWS = ("gross_savings", "shared_after_sequestration", "cash_due")
+"""Lines of which every draw is kept: what groups are added up from."""
+
+
+def entity_seed(seed: int, name: str) -> int:
+    """Key of the random numbers of one entity, 64 bits."""
+    return int.from_bytes(hashlib.sha256(f"{seed} entity {name}".encode()).digest()[:8], "big")
+
+
+@dataclass(frozen=True)
+class PortfolioForecast:
+    """What a portfolio will take.
+
+    Attributes
+    ----------
+    entities, beneficiaries, draws, workers : int
+        Beneficiaries of all entities.
+    seconds : float
+        Wall time on a machine like the one the kernel was measured on.
+    memory_bytes, disk_bytes : int
+        Peak memory of the process, and size of the store.
+    """
+
+    entities: int
+    beneficiaries: int
+    draws: int
+    workers: int
+    seconds: float
+    memory_bytes: int
+    disk_bytes: int
+
+
+# Measured: see docs/performance.md.
+_SECONDS_PER_ENTITY = 0.25  # people, contract with its neutral charge, tables, files forced to disk
+_SECONDS_PER_SETTLED_DRAW = 3e-7  # settling, estimating, writing, adding up
+_START_SECONDS = 3.0
+_START_BYTES = 390 * 2**20  # interpreter, numba with the kernels, scipy, xarray, zarr
+_BYTES_PER_BENEFICIARY = 100
+_WORKING_ROWS = 6  # of one number per draw: factors, copies that estimates are made of
+_ADDING_ROWS = 10  # beside one for each level
+_BYTES_PER_ENTITY = 30_000  # figures, and the least that files take
+_LABEL_BYTES = 90_000  # rules and assumptions, twice
+
+
+class PortfolioRun:
+    """A portfolio with every entity looked at, ready to run.
+
+    Parameters
+    ----------
+    portfolio : Portfolio
+    levels : sequence of float, optional
+        Probabilities with which a guarantee is to cover the total owed.
+    told : callable, optional
+        Told the number of entities looked at.
+
+    Raises
+    ------
+    InputError
+        Naming the entity whose people cannot be read, whose drivers cannot be resolved or whose
+        contract cannot be written; or for a level that is no fraction.
+    """
+
+    def __init__(
+        self,
+        portfolio: Portfolio,
+        *,
+        levels: Sequence[float] = LEVELS,
+        told: Callable[[int], None] = lambda done: None,
+    ) -> None:
+        self.portfolio = portfolio
+        self._levels = tuple(sorted(set(levels)))
+        for level in self._levels:
+            draws_needed(level)  # refuses what is no level
+        self._surveyed = survey(portfolio, told)
+        provisional = any(each.provisional for each in self._surveyed)
+        self._lines = (*KEPT_LINES, PROVISIONAL_LINE) if provisional else KEPT_LINES
+
+    def forecast(self, workers: int) -> PortfolioForecast:
+        """Time, memory and disk that it will take."""
+        draws, entities = self.portfolio.draws, len(self._surveyed)
+        people = [each.beneficiaries for each in self._surveyed]
+        rows = max(
+            each.segments + each.designs + each.drivers + len(self._lines) + _WORKING_ROWS
+            for each in self._surveyed
+        )
+        kernel = sum(people) * draws * SECONDS_PER_BENEFICIARY_DRAW
+        return PortfolioForecast(
+            entities=entities,
+            beneficiaries=sum(people),
+            draws=draws,
+            workers=workers,
+            seconds=_START_SECONDS
+            + entities * (_SECONDS_PER_ENTITY + draws * _SECONDS_PER_SETTLED_DRAW)
+            + kernel / workers,
+            memory_bytes=_START_BYTES
+            + max(people) * _BYTES_PER_BENEFICIARY
+            + 8 * draws * max(rows, len(self._levels) + _ADDING_ROWS),
+            disk_bytes=entities * (8 * draws * len(KEPT_DRAWS) + _BYTES_PER_ENTITY) + _LABEL_BYTES,
+        )
+
+    def run(
+        self,
+        target: Path,
+        executor: Executor,
+        *,
+        resume: bool = False,
+        progress: Callable[[SweepProgress], None] = lambda so_far: None,
+    ) -> None:
+        """Work out every entity and write it to a store.
+
+        Parameters
+        ----------
+        target : Path
+            Folder of the store.
+        executor : Executor
+            Threads share out the draws of one entity after another; a cluster's workers take whole
+            entities. No bit depends on it.
+        resume : bool, optional
+            Go on with the store that is there.
+        progress : callable, optional
+            Told how far it is, at first and after each entity, which is a point of the store.
+
+        Raises
+        ------
+        InputError
+            When the store cannot be made, or is not of this portfolio.
+        SimdcError
+            When the disk is full, or a cluster is gone; what is finished is safe.
+        """
+        identity, entities = self._identity(), len(self.portfolio.members)
+        store = (
+            SweepStore.resume(target, identity)
+            if resume
+            else SweepStore.create(
+                target,
+                identity=identity,
+                template=self._template,
+                dims=["entity"],
+                shape=[entities],
+                coords=self._labels(),
+                chunks=[1],
+                attrs=self._attributes(),
+                fixed={"inputs": inputs(self._surveyed)},
+            )
+        )
+        with store:
+            found = store.finished() if resume else Finished((), ())
+            done, damaged = len(found.whole), len(found.damaged)
+            progress(SweepProgress(entities, done, damaged))
+            left = [unit for unit in store.units if unit.index not in set(found.whole)]
+            for place, figures in self._figures([unit.index for unit in left], executor):
+                with interrupts.held():  # so that what is told to be saved is
+                    store.write(left[place], {name: value[None] for name, value in figures.items()})
+                    done += 1
+                    progress(SweepProgress(entities, done, damaged))
+
+    def _figures(
+        self, wanted: Sequence[int], executor: Executor
+    ) -> Iterator[tuple[int, dict[str, Array]]]:
+        """Figures of some entities as they are finished, each with its place among them."""
+        shared = _Shared(self.portfolio.draws, self.portfolio.seed, self._lines, self._levels)
+        members = (self.portfolio.members[index] for index in wanted)
+        if executor is executor.threads:  # threads of this process share the draws of an entity
+            for place, member in enumerate(members):
+                yield place, _settled(shared, member, executor)
+        else:
+            yield from executor.run(_settled, shared, members)
+
+    # --- what the store is told ---------------------------------------------------------------
+
+    @functools.cached_property
+    def _template(self) -> dict[str, xr.Dataset]:
+        tracks = point_template([""], self._lines, self._levels, self.portfolio.draws)
+        alone = {name: each.isel(track=0, drop=True) for name, each in tracks.items()}
+        return alone | {"draws": alone["draws"][list(KEPT_DRAWS)]}
+
+    def _labels(self) -> dict[str, tuple[str, list[str]]]:
+        return {"entity": ("entity", [member.name for member in self.portfolio.members])}
+
+    def _identity(self) -> dict[str, str]:
+        members = self.portfolio.members
+        identity = sweep_identity(
+            scenario_sha256=self.portfolio.sha256,
+            files={
+                f"{name}' of '{member.name}": digest
+                for member in members
+                for name, digest in (
+                    (member.loaded.path.name, member.loaded.sha256),
+                    *member.loaded.inputs_sha256.items(),
+                )
+            },
+            overrides={member.name: dict(member.loaded.overrides) for member in members},
+            points=self._labels(),
+            draws=self.portfolio.draws,
+            seed=self.portfolio.seed,
+            draw_scheme=DRAW_SCHEME,
+            levels=self._levels,
+            variables={name: map(str, each) for name, each in self._template.items()},
+        )
+        named = {"scenario": "portfolio", "points": "entities", "overrides": "settings of entities"}
+        return {named.get(part, part): said for part, said in identity.items()}
+
+    def _attributes(self) -> dict[str, str | int | float]:
+        return {
+            "title": self.portfolio.title,
+            "portfolio": self.portfolio.path.name,
+            "performance_year": self.portfolio.performance_year,
+            "sign_convention": SIGN_CONVENTION,
+            "confidence": CONFIDENCE,
+            "seed": str(self.portfolio.seed),
+            "draws": self.portfolio.draws,
+            "draw_scheme": DRAW_SCHEME,
+            "versions": json.dumps(versions()),
+            "host": json.dumps(host()),
+            "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        }
+
+
+@dataclass(frozen=True, eq=False)
+class _Shared:
+    """What is the same for all entities."""
+
+    draws: int
+    seed: int
+    lines: tuple[str, ...]
+    levels: tuple[float, ...]
+
+
+def _settled(shared: _Shared, member: Member, executor: Executor | None = None) -> dict[str, Array]:
+    """Figures and kept draws of one entity."""
+    (track,) = simulate(
+        member.scenario,
+        base_dir=member.loaded.base_dir,
+        draws=shared.draws,
+        seed=entity_seed(shared.seed, member.name),
+        national_seed=shared.seed,
+        executor=Threads(1) if executor is None else executor,
+    ).tracks
+    # Who settles nothing provisionally has no such line.
+    lines = {line: track.draws.get(line, np.zeros(shared.draws)) for line in shared.lines}
+    sized = guarantee_figures(lines, track.required_guarantee, shared.levels)
+    return {
+        **{f"summary/{line}": value for line, value in summary_figures(lines).items()},
+        **{f"guarantee/{name}": value for name, value in sized.items()},
+        **{f"draws/{line}": lines[line] for line in KEPT_DRAWS},
+    }
