@@ -131,6 +131,8 @@ class Cell:
         Those the rules name, the earliest first; not looked at where the region counts alone.
     regional_rate : Amount
         From the rate book, US dollars PBPM at a risk score of 1.
+    rate_rules : tuple of str
+        Rules by which that book was built; none for one that is given.
     uspcc : Amount
         Adjusted fee-for-service USPCC of the performance year, US dollars PBPM.
     groups : tuple of risk.Group
@@ -144,6 +146,7 @@ class Cell:
     uspcc: Amount
     groups: tuple[risk.Group, ...]
     base_years: tuple[BaseYear, ...] = ()
+    rate_rules: tuple[str, ...] = ()
 
 
 # --- steps ------------------------------------------------------------------------------------
@@ -154,8 +157,8 @@ def standardize(base: BaseYear) -> Amount:
     return base.pbpm * base.uspcc_trend * base.geographic_trend / base.risk_score
 
 
-def weigh(amounts: Sequence[Amount], weights: Sequence[float]) -> Amount:
-    """Weighted sum of the base years."""
+def weigh(amounts: Sequence[Amount], weights: Sequence[Amount]) -> Amount:
+    """Weighted sum, such as that of the base years."""
     total: Amount = 0.0
     for amount, weight in zip(amounts, weights, strict=True):
         total = total + weight * amount
@@ -279,7 +282,13 @@ def _history(ledger: Ledger, terms: Terms, cell: Cell) -> Amount:
 
 
 def _region(ledger: Ledger, cell: Cell) -> Amount:
-    return ledger.enter("region", "Region, from the rate book", cell.regional_rate, unit="pbpm")
+    return ledger.enter(
+        "region",
+        "Region, from the rate book",
+        cell.regional_rate,
+        rules=cell.rate_rules,
+        unit="pbpm",
+    )
 
 
 def _blend(ledger: Ledger, terms: Terms, cell: Cell, history: Amount, region: Amount) -> Amount:

@@ -31,6 +31,7 @@ from simdc.scenario.models import (
     BenchmarkRegion,
     BenchmarkRisk,
     Scenario,
+    SharedSavings,
     SharedSavingsBenchmark,
     Track,
 )
@@ -171,7 +172,8 @@ def with_given_benchmark(
     target = track.benchmark or scenario.benchmark
     if target.mode == "given":
         return track, None
-    built = build_benchmark(target, track_rules(scenario, track), population, base_dir)
+    rules = _of_agreement(track_rules(scenario, track), track)
+    built = build_benchmark(target, rules, population, base_dir)
     return track.model_copy(update={"benchmark": built.as_given(target)}), built
 
 
@@ -209,8 +211,6 @@ def build_benchmark(
     )
     applied = dict.fromkeys(name for built in cells for name in built.statement.rules)
     assumptions = [*_unsure(rules, applied)]
-    if target.rate_book is not None and target.rate_book.costs_file is not None:
-        assumptions += _unsure(rules, ("rate_book_years",))
     if any(segment.alignment == "plan" for segment in population.segments):
         assumptions.append(
             Assumption(
@@ -328,6 +328,7 @@ def _cells(
                 if (row.category, way_of(row.alignment)) == (category, alignment)
             ),
             base_years=_base_years(target.base_year, category, alignment, uspcc),
+            rate_rules=_rate_rules(target, category, alignment),
         )
 
 
@@ -407,6 +408,13 @@ def _rate_book(
         return rate_book.build_rate_book(costs, terms.rate_book_years, trend), path
 
 
+def _rate_rules(target: Benchmark, category: str, alignment: str) -> tuple[str, ...]:
+    """Rules by which a region's rate is worked out, where county costs give it."""
+    from_book = _region_of(target, category, alignment).rate_pbpm is None
+    built = target.rate_book is not None and target.rate_book.costs_file is not None
+    return ("rate_book_years",) if from_book and built else ()
+
+
 @contextmanager
 def _in_file(path: Path) -> Iterator[None]:
     """Name the file that an error lies in."""
@@ -417,6 +425,19 @@ def _in_file(path: Path) -> Iterator[None]:
 
 
 # --- the Shared Savings Program ---------------------------------------------------------------
+
+
+def _of_agreement(rules: RuleSet, track: Track) -> RuleSet:
+    """The rules by which a benchmark is built: an agreement keeps those that it began under."""
+    if load_program(rules.program).family != "shared_savings":
+        return rules
+    elected = track.shared_savings or SharedSavings()
+    before = shared_savings.REFORM - 1
+    if rules.year <= before or rules.year - elected.agreement_year >= before:
+        return rules
+    kept = load_program(rules.program).rules(before, rules.option, rules.entity_type)
+    own = {name: value for name, value in track.rules.items() if name in kept}
+    return replace(kept.override(own), year=rules.year)
 
 
 def _shared_savings_figures(given: SharedSavingsBenchmark) -> shared_savings.Figures:

@@ -309,19 +309,20 @@ def benchmark_score(terms: Terms, group: Group, ledger: Ledger, name: str = "") 
             unit="factor",
         )
         score = enter("coded_score", "After that factor", score * factor, score)
-    if (
-        terms.growth_ceiling is not None
-        and group.alignment in terms.growth_ceiling_alignment
-        and group.growth_reference_score is not None
-    ):
-        score = enter(
-            "growth_limited_score",
-            "After ceiling of growth",
-            limit_growth(score, group.growth_reference_score, terms.growth_ceiling),
-            score,
-            "growth_ceiling growth_ceiling_reference_year growth_ceiling_alignment",
-        )
-    return score
+    if terms.growth_ceiling is None or group.alignment not in terms.growth_ceiling_alignment:
+        return score
+    if group.growth_reference_score is None:
+        label, limited = "No ceiling of growth: no earlier score", score
+    else:
+        label = "After ceiling of growth"
+        limited = limit_growth(score, group.growth_reference_score, terms.growth_ceiling)
+    return enter(
+        "growth_limited_score",
+        label,
+        limited,
+        score,
+        "growth_ceiling growth_ceiling_reference_year growth_ceiling_alignment",
+    )
 
 
 # --- what a score knows of cost ---------------------------------------------------------------

@@ -33,6 +33,7 @@ from simdc.settlement.statement import Ledger, Statement
 from simdc.settlement.steps import Amount
 
 __all__ = [
+    "REFORM",
     "STRATA",
     "Figures",
     "Stratum",
@@ -44,6 +45,8 @@ __all__ = [
     "regional_weight",
 ]
 
+REFORM = 2024
+"""First year of the agreements whose benchmarks are built by the later rules (42 CFR 425.652)."""
 STRATA = ("esrd", "disabled", "aged_dual", "aged_non_dual")
 """The enrollment types, each with a benchmark of its own."""
 
@@ -152,7 +155,7 @@ class Figures:
     prior_savings : Amount
         Mean savings per person-year before the agreement, 0 for none, US dollars.
     demographic_growth : Amount
-        Growth of the mean demographic score from base year 3, which the aggregate cap lets pass.
+        Demographic score over that of base year 3, with which the aggregate cap moves.
     dual_share : Amount
         Share of dually eligible beneficiaries in base year 3.
     mean_risk_score : Amount
@@ -209,23 +212,23 @@ def negative_offset(dual_share: Amount, mean_risk_score: Amount) -> Amount:
     return kept
 
 
-def limit_risk_growth(growth: Amount, cap: float, aggregate_growth: Amount | None) -> Amount:
+def limit_risk_growth(growth: Amount, most: Amount, aggregate_growth: Amount | None) -> Amount:
     """Growth of a stratum's risk score, capped upwards.
 
     Parameters
     ----------
     growth : Amount
         Score of the performance year over that of base year 3.
-    cap : float
-        Growth allowed.
+    most : Amount
+        The same at most, such as 1.03.
     aggregate_growth : Amount or None
-        Growth over all strata, that of demographic scores taken out; the cap then binds only where
-        this exceeds it. None: it binds each stratum by itself.
+        The same over all strata; the cap then binds only where this exceeds it. None: it binds each
+        stratum by itself.
     """
-    capped = np.minimum(growth, 1.0 + cap)
+    capped = np.minimum(growth, most)
     if aggregate_growth is None:
         return capped
-    bound: Amount = np.where(np.asarray(aggregate_growth) > 1.0 + cap, capped, growth)
+    bound: Amount = np.where(np.asarray(aggregate_growth) > most, capped, growth)
     return bound
 
 
@@ -405,10 +408,14 @@ def _update(
     """Each stratum's benchmark at the performance year's prices and risk."""
     strata = figures.strata
     growths = [s.risk_score / s.risk_scores[-1] for s in strata]
+    most: Amount = 1.0 + terms.risk_growth_cap
     together = None
     if terms.risk_growth_cap_aggregate:
-        all_types = _mean_over([s.person_years for s in strata])(growths)
-        together = all_types / figures.demographic_growth
+        # 42 CFR 425.605(a)(1)(ii): the cap moves with the demographic score, and a type counts by
+        # its historical benchmark times its person-years of the performance year.
+        most = figures.demographic_growth + terms.risk_growth_cap
+        weights = [own * s.person_years for own, s in zip(adjusted, strata, strict=True)]
+        together = weigh(growths, weights) / sum(weights)
     updated = []
     for stratum, benchmark, growth in zip(strata, adjusted, growths, strict=True):
         two_way = blend_growth(
@@ -425,7 +432,7 @@ def _update(
         risk = ledger.enter(
             f"{stratum.name}_risk_growth",
             "  growth of its risk score",
-            limit_risk_growth(growth, terms.risk_growth_cap, together),
+            limit_risk_growth(growth, most, together),
             before=growth,
             rules=("risk_growth_cap", "risk_growth_cap_aggregate"),
             unit="factor",

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from simdc.estimate import Estimate
     from simdc.programs import RuleSet
     from simdc.scenario import LoadedScenario
-    from simdc.scenario.models import Benchmark
+    from simdc.scenario.models import Benchmark, Scenario
     from simdc.settlement.statement import Line, Statement
 
 _WIDTH = 80
@@ -28,8 +28,9 @@ _TOTAL = "All beneficiaries, with every driver at its mean"
 
 @click.command()
 @click.argument("scenario", type=click.Path(path_type=Path))
+@click.option("--year", type=int, help="Performance year, of a scenario of several: the first.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON and nothing else.")
-def command(scenario: Path, as_json: bool) -> None:
+def command(scenario: Path, year: int | None, as_json: bool) -> None:
     """Print how the benchmark of SCENARIO is built, with every intermediate figure.
 
     For each program and option that the tracks take: the base years, the region, the blend and the
@@ -40,12 +41,13 @@ def command(scenario: Path, as_json: bool) -> None:
     from simdc.scenario import load_scenario
 
     loaded = load_scenario(scenario)
-    chains = _chains(loaded)
+    alone = _of_year(loaded.scenario, year)
+    chains = _chains(loaded, alone)
     if as_json:
         document = {
             "file": str(loaded.path),
             "sha256": loaded.sha256,
-            "entity": loaded.scenario.entity.model_dump(),
+            "entity": alone.entity.model_dump(),
             "benchmarks": [_document(chain) for chain in chains],
         }
         click.echo(json.dumps(document, indent=2, allow_nan=False))
@@ -86,8 +88,22 @@ class Chain(NamedTuple):
             yield _TOTAL, self.total
 
 
-def _chains(loaded: LoadedScenario) -> list[Chain]:
-    """One chain for each benchmark and set of rules among the tracks."""
+def _of_year(scenario: Scenario, year: int | None) -> Scenario:
+    """One performance year of a scenario, by default the first."""
+    from simdc.errors import InputError, Problem
+    from simdc.scenario.rolling import of_year, performance_years
+
+    years = performance_years(scenario)
+    if year is None:
+        year = years[0]
+    if year not in years:
+        span = f"{years[0]} to {years[-1]}" if len(years) > 1 else str(years[0])
+        raise InputError(Problem(f"the scenario has performance year {span}", "--year", str(year)))
+    return of_year(scenario, year)
+
+
+def _chains(loaded: LoadedScenario, scenario: Scenario) -> list[Chain]:
+    """One chain for each benchmark and set of rules among the tracks of one performance year."""
     from simdc.benchmark.of_scenario import (
         expected_drivers,
         final_benchmark,
@@ -95,11 +111,10 @@ def _chains(loaded: LoadedScenario) -> list[Chain]:
     )
     from simdc.contracts.direct_contracting import DirectContractingContract
     from simdc.contracts.final_scores import final_scores
-    from simdc.prepare import prepare
+    from simdc.years.simulate import prepare_years
 
-    scenario = loaded.scenario
     draws, seed = scenario.run.draws, scenario.run.seed
-    prepared = prepare(scenario, loaded.base_dir)
+    prepared = prepare_years(loaded.scenario, loaded.base_dir)[scenario.entity.performance_year]
     months = sum(segment.total_months for segment in prepared.population.segments)
     chains: list[Chain] = []
     for track, contract in zip(scenario.track, prepared.contracts, strict=True):

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simdc.benchmark.of_scenario import BuiltBenchmark
-from simdc.benchmark.shared_savings import limit_risk_growth
+from simdc.benchmark.shared_savings import REFORM, limit_risk_growth
 from simdc.contracts.contract import (
     Notes,
     Required,
@@ -21,6 +21,7 @@ from simdc.contracts.contract import (
 )
 from simdc.contracts.cost_definition import OwnCostContract, note_cost_definition
 from simdc.drivers import ResolvedDrivers
+from simdc.errors import InputError, Problem
 from simdc.priors import percent
 from simdc.programs import RuleSet
 from simdc.scenario.models import SharedSavings
@@ -39,8 +40,6 @@ __all__ = ["SharedSavingsContract", "write"]
 
 Array = NDArray[np.float64]
 
-_THREE_WAY_UPDATE = 2024  # agreements from this year on (42 CFR 425.652)
-
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class SharedSavingsContract(OwnCostContract):
@@ -56,6 +55,8 @@ class SharedSavingsContract(OwnCostContract):
         Benchmark at the trends projected before the year, US dollars.
     prospective_trend_weight : float
         Weight of the projected trend in the update of the benchmark.
+    regional_share : float
+        Weight of national growth in that update.
     beneficiaries : int
         Assigned beneficiaries, a head count.
     built : BuiltBenchmark or None
@@ -66,6 +67,7 @@ class SharedSavingsContract(OwnCostContract):
     elections: SharedSavings
     benchmark: Mapping[str, float]
     prospective_trend_weight: float
+    regional_share: float
     beneficiaries: int
     built: BuiltBenchmark | None
 
@@ -97,7 +99,7 @@ class SharedSavingsContract(OwnCostContract):
         agreements part of the update is the trend projected beforehand.
         """
         region = drivers.regional_ratio(values)
-        weight = self.elections.regional_share
+        weight = self.regional_share
         blend = weight + (1.0 - weight) * region
         total: Array = np.zeros_like(values["completion"])
         for category, amount in self.benchmark.items():
@@ -113,7 +115,7 @@ class SharedSavingsContract(OwnCostContract):
         raw = values["raw_risk_score"]
         if self.built is not None:
             return self.built.shared_savings_ratio(raw)
-        return limit_risk_growth(raw, self.rules.value("risk_growth_cap"), None)
+        return limit_risk_growth(raw, 1.0 + self.rules.value("risk_growth_cap"), None)
 
 
 def write(setting: Setting) -> SharedSavingsContract:
@@ -141,7 +143,8 @@ def write(setting: Setting) -> SharedSavingsContract:
         )
     by_category = benchmark_by_category(setting, told)
     benchmark = sum(by_category.values())
-    if not elections.regional_share:
+    regional_share = _regional_share(setting, elections)
+    if not regional_share:
         told.say(
             "benchmark update",
             "the entity's share of its region is not given; the benchmark follows the region alone",
@@ -160,6 +163,7 @@ def write(setting: Setting) -> SharedSavingsContract:
         elections=elections,
         benchmark=by_category,
         prospective_trend_weight=_prospective_trend_weight(rules, elections),
+        regional_share=regional_share,
         beneficiaries=sum(segment.beneficiaries for segment in setting.population.segments),
         built=setting.built,
         fixed=fixed_figures(benchmark),
@@ -180,8 +184,26 @@ def _required(setting: Setting, terms: Terms, benchmark: float, told: Notes) -> 
     return required_guarantee(setting, None, benchmark, told)
 
 
+def _regional_share(setting: Setting, elected: SharedSavings) -> float:
+    """The entity's share of its region, as elected or as its benchmark is built with it."""
+    built = setting.built
+    if built is None or built.strata is None:
+        return elected.regional_share
+    share = built.strata.national_weight
+    if "regional_share" in elected.model_fields_set and elected.regional_share != share:
+        raise InputError(
+            Problem(
+                f"must be left out, or be the {share:g} that the benchmark is built with "
+                "(benchmark.shared_savings.national_weight)",
+                f"track '{setting.track.name}': shared_savings.regional_share",
+                f"{elected.regional_share:g}",
+            )
+        )
+    return share
+
+
 def _prospective_trend_weight(rules: RuleSet, elections: SharedSavings) -> float:
     """The projected trend counts in agreements that began when the rules first gave it weight."""
     first = rules.year - elections.agreement_year + 1
     weight: float = rules.value("prospective_trend_weight", 0.0)
-    return weight if first >= _THREE_WAY_UPDATE else 0.0
+    return weight if first >= REFORM else 0.0

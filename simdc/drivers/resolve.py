@@ -214,6 +214,8 @@ def _law(name: str, driver: Driver, base_dir: Path) -> Law:
         case "shock":
             shock = driver.probability
             after = (1.0 - driver.recovery) * driver.size
+            if after == driver.size:  # a bit apart, for later years to tell a shock from its wake
+                after = float(np.nextafter(driver.size, 0.0))
             return Steps.of((driver.size, after, 0.0), (shock, shock, 1.0 - 2.0 * shock))
         case _:  # pragma: no cover
             raise AssertionError(driver.distribution)

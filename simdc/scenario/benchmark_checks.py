@@ -6,17 +6,33 @@ Each function looks at one matter and yields a `Problem` for everything wrong wi
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from simdc.errors import Problem
 from simdc.programs import RuleSet, load_program
-from simdc.scenario.models import Benchmark, Population
+from simdc.scenario.models import Benchmark, Population, SharedSavingsBenchmark
 
 __all__ = ["check_built"]
 
 Problems = Iterator[Problem]
 Cell = tuple[str, str]
+Figure = tuple[str, float | None, float, str]  # place, figure, most and least 1/most, meaning
+
+# Far wider than anything published: mean normalized scores of 2023 lay between 0.8 and 5.3. What
+# these are to catch is larger: a year's cost is twelve times a month's, a percentage 100 times a
+# fraction.
+_TIMES_USPCC, _HIGHEST_SCORE, _GROWTH = 6.0, 20.0, 3.0
+_MONTHLY = (
+    "is {figure:.3g} times the adjusted USPCC of the category, at a risk score of 1: both are US "
+    "dollars per beneficiary per month"
+)
+_YEARLY = (
+    "is {figure:.3g} times national spending of the enrollment type: both are US dollars per "
+    "person-year"
+)
+_SCORE = "is a mean score near 1, or near 4 for High Needs (105% is 1.05), not {figure:.6g}"
+_FACTOR = "is a factor near 1 (4% growth is 1.04), not {figure:.6g}"
 
 
 def check_built(
@@ -64,6 +80,7 @@ def check_built(
     yield from _regions(target, cells, path)
     yield from _risks(target, cells, path)
     yield from _base_years(target, cells, chained, path)
+    yield from _units(target, path)
     yield from _files(target, path, base_dir)
 
 
@@ -81,6 +98,8 @@ def _shared_savings(target: Benchmark, rules: RuleSet, track: str, path: str) ->
             f"{path}.mode",
             '"built"',
         )
+    else:
+        yield from _strata_units(target.shared_savings, f"{path}.shared_savings")
 
 
 def _regions(target: Benchmark, cells: Sequence[Cell], path: str) -> Problems:
@@ -100,6 +119,8 @@ def _regions(target: Benchmark, cells: Sequence[Cell], path: str) -> Problems:
                 f"must not speak of the same beneficiaries as region[{rows[0]}]",
                 f"{path}.region[{index}]",
             )
+    if target.rate_book is not None and all(row.rate_pbpm is not None for row in target.region):
+        yield Problem("must be left out: every region gives its rate", f"{path}.rate_book")
     for index, row in enumerate(target.region):
         place = f"{path}.region[{index}]"
         if not any(row.category == c and row.alignment in (None, a) for c, a in cells):
@@ -171,6 +192,60 @@ def _base_years(
     for index, row in enumerate(target.base_year):
         if (row.category, row.alignment) not in cells:
             yield _nobody(row.category, row.alignment, f"{path}.base_year[{index}]")
+
+
+def _units(target: Benchmark, path: str) -> Problems:
+    """Figures so far from any that has been seen that they must be in other units."""
+    figures: list[Figure] = []
+    uspcc = {row.category: row.uspcc_pbpm for row in target.region}
+    for index, region in enumerate(target.region):
+        rate = None if region.rate_pbpm is None else region.rate_pbpm / region.uspcc_pbpm
+        figures.append((f"region[{index}].rate_pbpm", rate, _TIMES_USPCC, _MONTHLY))
+    for index, year in enumerate(target.base_year):
+        place = f"base_year[{index}]"
+        cost = year.pbpm / year.risk_score / uspcc.get(year.category, year.pbpm)
+        figures += [
+            (f"{place}.pbpm", cost, _TIMES_USPCC, _MONTHLY),
+            (f"{place}.uspcc_trend", year.uspcc_trend, _GROWTH, _FACTOR),
+            (f"{place}.geographic_trend", year.geographic_trend, _GROWTH, _FACTOR),
+        ]
+    for index, row in enumerate(target.risk):
+        place = f"risk[{index}]"
+        normalized = row.raw_score / row.normalization_factor
+        figures += [
+            (f"{place}.raw_score", normalized, _HIGHEST_SCORE, _SCORE),
+            (f"{place}.reference_score", row.reference_score, _HIGHEST_SCORE, _SCORE),
+            (f"{place}.growth_reference_score", row.growth_reference_score, _HIGHEST_SCORE, _SCORE),
+            (f"{place}.demographic_change", row.demographic_change, _GROWTH, _FACTOR),
+            (f"{place}.coding_factor", row.coding_factor, _GROWTH, _FACTOR),
+        ]
+    yield from _implausible(figures, path)
+
+
+def _strata_units(given: SharedSavingsBenchmark, path: str) -> Problems:
+    """The same of the Shared Savings Program."""
+    figures: list[Figure] = [("demographic_growth", given.demographic_growth, _GROWTH, _FACTOR)]
+    for index, row in enumerate(given.stratum):
+        place = f"stratum[{index}]"
+        growths = ("national_growth", "regional_growth", "prospective_growth")
+        figures += [(f"{place}.{name}", getattr(row, name), _GROWTH, _FACTOR) for name in growths]
+        for name in ("national_trend", "regional_trend"):
+            figures += [(f"{place}.{name}", each, _GROWTH, _FACTOR) for each in getattr(row, name)]
+        scores = ("risk_scores", row.risk_scores), ("risk_score", (row.risk_score,))
+        for name, each_year in scores:
+            figures += [(f"{place}.{name}", each, _HIGHEST_SCORE, _SCORE) for each in each_year]
+        for year, cost in enumerate(row.per_capita_dollars):
+            ratio = cost / row.national_per_capita_dollars
+            figures.append((f"{place}.per_capita_dollars[{year}]", ratio, _TIMES_USPCC, _YEARLY))
+        ratio = row.regional_per_capita_dollars / row.national_per_capita_dollars
+        figures.append((f"{place}.regional_per_capita_dollars", ratio, _TIMES_USPCC, _YEARLY))
+    yield from _implausible(figures, path)
+
+
+def _implausible(figures: Iterable[Figure], path: str) -> Problems:
+    for place, figure, most, meaning in figures:
+        if figure is not None and not 1.0 / most <= figure <= most:
+            yield Problem(meaning.format(figure=figure), f"{path}.{place}")
 
 
 def _files(target: Benchmark, path: str, base_dir: Path) -> Problems:

@@ -952,7 +952,8 @@ class SharedSavings(Model):
     """Share of the region's assignable beneficiaries that are the entity's: the weight of the
     national in the national-regional blend that updates the benchmark."""
     agreement_year: AgreementYear = 3
-    """Year of the agreement period; matters on Track 2."""
+    """Year of the agreement period: on Track 2 it sets the loss limit, and from 2024 on by which
+    rules the benchmark is built and updated."""
     disaster_relief_share: Rate | None = None
     """Share of losses forgiven; absent: what the rules give everyone that year."""
     advance_payments: Nonnegative = 0.0

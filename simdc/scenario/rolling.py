@@ -19,6 +19,7 @@ from simdc.programs import RuleSet, load_program
 from simdc.scenario.models import (
     Benchmark,
     BenchmarkBaseYear,
+    BenchmarkRateBook,
     BenchmarkRegion,
     BenchmarkRisk,
     Scenario,
@@ -236,6 +237,7 @@ def _rolled(target: Benchmark, growth: float, since: Scenario, alone: Scenario) 
         update={
             "base_year": tuple(_trended(row, growth) for row in target.base_year),
             "region": tuple(_priced(row, growth) for row in target.region),
+            "rate_book": _rolled_book(target.rate_book, growth, since, alone),
             "risk": tuple(
                 _referred(row, since.entity.performance_year, *reference) for row in target.risk
             ),
@@ -256,16 +258,42 @@ def _priced(row: BenchmarkRegion, growth: float) -> BenchmarkRegion:
     return row.model_copy(update={"uspcc_pbpm": row.uspcc_pbpm * growth, "rate_pbpm": rate})
 
 
+def _rolled_book(
+    book: BenchmarkRateBook | None, growth: float, since: Scenario, alone: Scenario
+) -> BenchmarkRateBook | None:
+    """The trend from the book's last year to the later year, for what that year has not rolled."""
+    before, after = _last_book_year(since), _last_book_year(alone)
+    if book is None or before is None or after is None:
+        return book
+    passed = alone.entity.performance_year - since.entity.performance_year
+    left = growth ** (1.0 - (after - before) / passed)
+    trend = {category: each * left for category, each in book.uspcc_trend.items()}
+    return book.model_copy(update={"uspcc_trend": trend})
+
+
+def _last_book_year(scenario: Scenario) -> int | None:
+    """Last year of the county costs, by the first track whose rules name any."""
+    years = _first_ruling(scenario, "rate_book_years")
+    return None if years is None else max(years)
+
+
 def _reference_years(scenario: Scenario) -> int | None:
     """Reference year of the risk score cap, by the first track whose rules name one."""
-    return next(
-        (
-            int(rules.value("risk_cap_reference_year"))
-            for track in scenario.track
-            if "risk_cap_reference_year" in (rules := _rules(scenario, track))
-        ),
-        None,
-    )
+    year = _first_ruling(scenario, "risk_cap_reference_year")
+    return None if year is None else int(year)
+
+
+def _first_ruling(scenario: Scenario, name: str) -> Any:
+    """The value of a rule on the first track that has it, None where none has."""
+    for track in scenario.track:
+        rules = _rules(scenario, track)
+        if name in rules:
+            own = {name: track.rules[name]} if name in track.rules else {}
+            try:
+                return rules.override(own).value(name)
+            except InputError:  # which the checks of the year tell with its place
+                return rules.value(name)
+    return None
 
 
 def _referred(

@@ -118,6 +118,8 @@ def _problem(details: ErrorDetails, document: Mapping[str, Any], tables: Tables)
             if not suggestion and len(homes := _homes(str(keys[-1]))) == 1:
                 message += f"; it belongs in {homes[0] or 'no table but at the top of the file'}"
             return Problem(message, path, suggestion=suggestion)
+        case "missing" if isinstance(keys[-1], int):
+            return _too_few(keys, document, tables)
         case "missing":
             field = _field(tables[id(_at(document, keys[:-1]))], str(keys[-1]))
             return Problem(f"is missing; it must be {_wanted(field, keys)}", path)
@@ -135,24 +137,38 @@ def _problem(details: ErrorDetails, document: Mapping[str, Any], tables: Tables)
             return Problem(_table_expected(keys, value), path, quote(value))
         case "tuple_type":
             return Problem(_list_expected(keys, value), path, quote(value))
+        case "too_long":
+            longest, given = context["max_length"], str(context["actual_length"])
+            return Problem(f"must be a list of at most {longest}", path, given)
         case "too_short" if value:
             return None  # its entries were refused one by one
         case kind:
             return Problem(_PLAIN.get(kind, details["msg"]), path, quote(value))
 
 
+def _too_few(keys: tuple[Key, ...], document: Mapping[str, Any], tables: Tables) -> Problem | None:
+    """A list of fixed length that ends early, told once for all that is missing."""
+    *above, name, place = keys
+    entries = _at(document, (*above, name))
+    if place != len(entries):
+        return None
+    field = _field(tables[id(_at(document, tuple(above)))], str(name))
+    return Problem(f"must be {_wanted(field, keys)}", as_path(keys[:-1]), f"{place}")
+
+
 def _keys(loc: tuple[Key, ...], document: Mapping[str, Any]) -> tuple[Key, ...]:
     """The location without the marks pydantic adds for the branch of a union it tried.
 
     Those are the name of the distribution, right after the table that names it, and words in
-    brackets, which are no keys of ours.
+    brackets, unless the table has such a key.
     """
     keys: list[Key] = []
     here: Any = document
     entered = True
     for part in loc:
         names_itself = isinstance(here, Mapping) and here.get("distribution") == part
-        if (names_itself and entered) or (isinstance(part, str) and part[:1] in "(["):
+        in_brackets = isinstance(part, str) and part.startswith(("(", "["))
+        if (names_itself and entered) or (in_brackets and _at(here, (part,)) is None):
             entered = False
             continue
         keys.append(part)
@@ -220,6 +236,9 @@ def _wanted(field: FieldInfo, keys: tuple[Key, ...]) -> str:
         return _one_of(list(get_args(kind)))
     if kind is str:
         return "text in quotes"
+    if get_origin(kind) is tuple and not _models(kind):
+        entries = get_args(kind)
+        return "a list" if Ellipsis in entries else f"a list of {len(entries)}"
     if get_origin(kind) is tuple:
         return f"one or more tables, each headed [[{_header(keys)}]]"
     if get_origin(kind) in (Union, UnionType):

@@ -398,6 +398,13 @@ def _told(scenario: Scenario, asked: Years, drivers: ResolvedDrivers) -> Iterato
         "what is drawn in one year moves neither benchmark nor expected cost of the next: each "
         "year's prospective trend is taken to have caught up, and history is not rebased",
     )
+    targets = [scenario.benchmark, *(t.benchmark for t in scenario.track if t.benchmark)]
+    if any(row.reference_score for target in targets for row in target.risk):
+        yield Assumption(
+            "later reference scores",
+            "as the reference year of the cap rolls, its score moves evenly, in logarithms, from "
+            "the one given to that of the year the benchmark is given for, and no further",
+        )
     if asked.benchmark_growth is None and not asked.benchmark:
         yield Assumption("benchmark growth", "none: later benchmarks are as the first", "scenario")
     if asked.expected_cost_growth is None:

@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from simdc.engine import PROVISIONAL_LINE
 from simdc.errors import InputError
 from simdc.estimate import Estimate, probability
+from simdc.figures import FIGURES, STATISTICS, statistics
 from simdc.guarantee import LEVELS, attempt
-from simdc.result import FIGURES, STATISTICS, labelled, rule_columns, statistics
+from simdc.result import labelled, rule_columns
 from simdc.settlement.provisional import Calendar
 from simdc.variables import VARIABLES
 from simdc.years.calendar import SettledYear, event_dates, guarantee_calendar

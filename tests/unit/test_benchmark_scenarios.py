@@ -131,7 +131,7 @@ def test_programs_compared_for_one_entity(
 
 
 def shared_savings_2024(**elected: Any) -> dict[str, Any]:
-    """An entity twice as dear as its region in a third year's program rules, 2024."""
+    """An entity in 2024 that costs more than twice what its region does."""
     document = tomllib.loads(
         (REPLICATIONS / "benchmarks-dearer-than-region.toml").read_text("utf-8")
     )
@@ -153,7 +153,7 @@ def test_an_agreement_keeps_the_rules_that_it_began_under(
     _, chain = with_given_benchmark(
         asked, asked.track[0], build_population(asked.population, Path()), Path()
     )
-    assert chain is not None and chain.shared_savings is not None
+    assert chain is not None
     national = asked.track[0].benchmark.shared_savings.stratum[0].national_per_capita_dollars
     lost = chain.shared_savings["aged_non_dual_regional_adjustment"]
     assert lost == pytest.approx(-floor * national)
@@ -173,6 +173,21 @@ def test_given_benchmark_is_printed_from_there_on(capsys: pytest.CaptureFixture[
     assert "The benchmark is given, not built." in output
     assert "Unadjusted benchmark" in output
     assert max(map(len, output.splitlines())) <= 80
+
+
+def test_a_later_year_is_printed_by_its_own_rules(capsys: pytest.CaptureFixture[str]) -> None:
+    path = str(SCENARIOS / "years" / "standard-reach-2024-2026.toml")
+    amounts = []
+    for year in ((), ("--year", "2026")):
+        document = json.loads(printed(capsys, path, "--json", *year))
+        amounts.append(steps(document)[0]["unadjusted_benchmark"])
+        assert document["entity"]["performance_year"] == document["benchmarks"][0]["year"]
+    assert amounts[1] == pytest.approx(amounts[0] * 1.045**2)
+    with pytest.raises(SystemExit) as stopped:
+        main(["benchmark", path, "--year", "2027"])
+    assert stopped.value.code == 2
+    told = capsys.readouterr().err
+    assert "--year: the scenario has performance year 2024 to 2026 (given 2027)" in told
 
 
 def test_tracks_that_share_a_benchmark_are_printed_once(
@@ -310,6 +325,9 @@ def test_rate_book_is_built_from_county_costs(tmp_path: Path) -> None:
     result = built(document, tmp_path)
     assert result.cells[0].statement["region"] == pytest.approx(1_050.0)
     assert any("rate_book_years" in each.subject for each in result.assumptions)
+    assert "rate_book_years" in result.cells[0].statement.rules
+    given = built(two_cells(tmp_path), tmp_path)
+    assert "rate_book_years" not in given.cells[0].statement.rules
 
 
 def test_assumptions_name_what_no_source_settles(tmp_path: Path) -> None:
@@ -346,6 +364,8 @@ MISTAKES = [
     ("benchmark.mode", "build", "must be 'given' or 'built' (given \"build\"); did you mean"),
     ("benchmark.region", None, "benchmark.region: is missing; mode = \"built\" needs tables"),
     ("benchmark.rate_book", None, "benchmark.region[0].rate_pbpm: is missing"),
+    ("benchmark.region.0.rate_pbpm", 1_000.0, "benchmark.rate_book: must be left out: every region "
+     "gives its rate"),
     ("benchmark.rate_book.rates_file", "no.csv", "benchmark.rate_book.rates_file: there is no"),
     ("benchmark.rate_book.costs_file", "x.csv", "needs exactly one of 'rates_file' and"),
     ("benchmark.rate_book.uspcc_trend", {"A&D": 1.1}, "must be left out: rates need no trend"),
@@ -398,3 +418,24 @@ def test_same_enrollment_type_twice_is_refused() -> None:
     document["track"][1]["benchmark"]["shared_savings"]["stratum"][1]["name"] = "aged_non_dual"
     with pytest.raises(InputError, match=r"stratum\[1\]\.name: must differ from stratum\[0\]"):
         parse_scenario(document)
+
+
+STRATUM_MISTAKES = [
+    ("risk_scores", [1.0, 1.0], "risk_scores: must be a list of 3 (given 2)"),
+    ("risk_scores", [1.0] * 4, "risk_scores: must be a list of at most 3 (given 4)"),
+    ("risk_scores", None, "risk_scores: is missing; it must be a list of 3"),
+    ("risk_score", 101.0, "risk_score: is a mean score near 1"),
+    ("national_trend", [1.0, 102.0], "national_trend: is a factor near 1"),
+    ("prospective_growth", 104.0, "prospective_growth: is a factor near 1"),
+    ("regional_per_capita_dollars", 900.0, "both are US dollars per person-year"),
+]
+
+
+@pytest.mark.parametrize(("key", "value", "told"), STRATUM_MISTAKES)
+def test_mistakes_in_a_stratum_are_told_once(key: str, value: Any, told: str) -> None:
+    document = shared_savings_2024()
+    change(document, f"track.0.benchmark.shared_savings.stratum.0.{key}", value)
+    with pytest.raises(InputError) as refused:
+        parse_scenario(document)
+    assert len(refused.value.problems) == 1
+    assert told in str(refused.value)

@@ -302,6 +302,13 @@ def test_one_mistake_in_many_tracks_is_told_once_with_all_its_places(folder: Pat
     assert sentence.endswith(f"did you mean 'option'? The same at {others}.")
 
 
+def test_of_a_mistake_in_very_many_places_the_first_are_told(folder: Path) -> None:
+    (folder / "many.toml").write_text(TEXT + "\n[[track]]" * 500, encoding="utf-8")
+    missing = next(line for line in refusal("many.toml").splitlines() if ".name:" in line)
+    assert missing.endswith(" and 487 more.")  # one at the front, and twelve
+    assert len(missing) < 500
+
+
 def test_mistakes_that_differ_are_told_apart() -> None:
     found = sentences(
         ("base_rate = 0.03", "base_rate = 3"), ("leakage_withhold = 0.95", "leakage_withhold = 95")

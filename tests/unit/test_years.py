@@ -209,6 +209,18 @@ def test_a_shock_is_followed_by_its_recovery():
         assert set(np.unique(after[~struck])) == {-0.1, 0.0}
 
 
+def test_a_shock_without_recovery_lasts_two_years_and_no_more():
+    shock = {"distribution": "shock", "probability": 0.1, "size": -0.1, "recovery": 0.0}
+    draws = 20_000
+    outcome = years_of(scenario(drivers={"pandemic": shock}), draws=draws)
+    first, second, third = (np.isclose(year.drivers["pandemic"], -0.1) for year in outcome.years)
+    # Struck in this year or the one before: 0.2 of the first; later the wake of the year before's
+    # shock, or a shock of 0.1 of the others. False alarm: once in a million (4.9 sd).
+    for struck, expected in ((first, 0.2), (second, 0.1 + 0.9 * 0.1), (third, 0.09 + 0.91 * 0.1)):
+        error = math.sqrt(expected * (1 - expected) / draws)
+        assert abs(struck.mean() - expected) < 4.9 * error
+
+
 def test_who_has_left_takes_no_further_part():
     leaving = {"distribution": "bernoulli", "probability": 0.3}
     outcome = years_of(scenario(drivers={"early_exit": leaving}))
@@ -329,6 +341,41 @@ def test_reference_scores_roll_where_the_benchmark_is_built():
     assert region.uspcc_pbpm == pytest.approx(1090.0 * 1.04**2)
     assert region.rate_pbpm == pytest.approx(1120.0 * 1.04**2)
     assert of_year(loaded, 2024).benchmark.base_year[0].uspcc_trend == pytest.approx(1.2 * 1.04**2)
+    told = {each.subject for each in years_of(loaded, draws=16).first.assumptions}
+    assert "later reference scores" in told
+    assert "later reference scores" not in {
+        each.subject for each in years_of(scenario(), draws=16).first.assumptions
+    }
+
+
+# A book whose years roll with the performance year keeps the length of its trend; one whose years
+# are held, such as to leave 2020 out, is one more year behind.
+@pytest.mark.parametrize(
+    ("rules", "trend"),
+    [({}, 1.2), ({"rate_book_years": [2017, 2018, 2019]}, 1.2 * 1.04)],
+)
+def test_the_trend_of_a_rate_book_follows_its_years(tmp_path, rules, trend):
+    for name in ("months.csv", "costs.csv"):
+        (tmp_path / name).touch()
+    asked = document(benchmark=None, years={"through": 2023})
+    asked["track"] = [asked["track"][0] | {"rules": rules}]
+    asked["population"]["segment"] = asked["population"]["segment"][:1]
+    asked["benchmark"] = {
+        "mode": "built",
+        "base_year": [
+            {"category": "A&D", "year": y, "pbpm": 900.0, "uspcc_trend": 1.2, "risk_score": 1.0}
+            for y in (2017, 2018, 2019)
+        ],
+        "region": [{"category": "A&D", "uspcc_pbpm": 1090.0}],
+        "rate_book": {
+            "months_file": "months.csv",
+            "costs_file": "costs.csv",
+            "uspcc_trend": {"A&D": 1.2},
+        },
+        "risk": [{"category": "A&D", "raw_score": 1.0}],
+    }
+    later = of_year(parse_scenario(asked, base_dir=tmp_path), 2023).benchmark.rate_book
+    assert later.uspcc_trend["A&D"] == pytest.approx(trend)
 
 
 def test_the_default_correlation_is_the_published_one():
