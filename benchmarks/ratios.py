@@ -45,6 +45,12 @@ PAIRS = (
     ),
     Pair("settlement", "settlement, plain NumPy", dict.fromkeys(("avx512", "avx2", "other"), 1.0)),
     Pair("simdc --help", "import click", dict.fromkeys(("avx512", "avx2", "other"), 0.75)),
+    # By the point; at a ratio of 50 the thousand take twice the time of the ten.
+    Pair(
+        "simdc sweep, 1,000 points",
+        "simdc sweep, 10 points",
+        dict.fromkeys(("avx512", "avx2", "other"), 70.0),
+    ),
 )
 
 

@@ -15,6 +15,7 @@ PHASES = {
     "kernel": "the whole cost kernel, and the loops that others would write instead",
     "settle": "a million draws of one contract, and the same formulas in plain NumPy",
     "run": "a scenario from its text to its result tree",
+    "sweep": "a scenario at many points that share their cost draws, to the store on disk",
     "store": "a result to disk and back",
     "compile": "every kernel in a process that finds none compiled",
     "import": "an interpreter started, asked something and ended",

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks import settlement, stages
+from benchmarks import settlement, stages, sweeps
 from benchmarks.baselines import even_table, numba_loop, numpy_loop
 from benchmarks.cases import (
     PEOPLE,
@@ -136,6 +136,20 @@ def _():
             return group(found, "draws")["cash_due"].values
 
     return call
+
+
+# --- sweeps -----------------------------------------------------------------------------------
+
+
+def _register_sweep(name, phase, prepare, points):
+    register(name, phase, points, "point", sweeps.check_points, slow=points == sweeps.MANY)(
+        lambda: prepare(FOLDER, points)
+    )
+
+
+for _points in (sweeps.FEW, sweeps.MANY):
+    _register_sweep(f"sweep, {_points:,} points", "sweep", sweeps.in_process, _points)
+    _register_sweep(f"simdc sweep, {_points:,} points", "sweep", sweeps.command, _points)
 
 
 # --- processes --------------------------------------------------------------------------------

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from simdc.engine import simulate as simulate
     from simdc.errors import InputError as InputError
     from simdc.errors import SimdcError as SimdcError
+    from simdc.portfolio.read import read_portfolio as read_portfolio
+    from simdc.portfolio.run import run_portfolio as run_portfolio
     from simdc.programs import load_program as load_program
     from simdc.programs import program_names as program_names
     from simdc.result import read_result as read_result
@@ -34,9 +36,11 @@ _HOMES = {
     "load_program": "simdc.programs",
     "load_scenario": "simdc.scenario",
     "program_names": "simdc.programs",
+    "read_portfolio": "simdc.portfolio.read",
     "read_result": "simdc.result",
     "read_sweep": "simdc.sweep.read",
     "run": "simdc.runner",
+    "run_portfolio": "simdc.portfolio.run",
     "run_sweep": "simdc.sweep.run",
     "settle": "simdc.settlement.api",
     "simulate": "simdc.engine",

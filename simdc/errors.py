@@ -96,15 +96,20 @@ class InputError(SimdcError):
         return f"{self.file}:{problem.line}: " if problem.line else f"{self.file}: "
 
 
+_SHOWN = 12  # places of one mistake
+
+
 def _places(first: Problem, others: Sequence[Problem]) -> str:
-    """Paths of the others with their lines, without the keys at the end that all share."""
+    """Paths of the first others with lines, without the keys at the end that all share."""
     keys = [problem.path.split(".") for problem in (first, *others)]
     while len(keys[0]) > 1 and len({path[-1] for path in keys}) == 1:
         keys = [path[:-1] for path in keys]
-    return ", ".join(
+    places = [
         ".".join(path) + (f" (line {other.line})" if other.line else "")
         for path, other in zip(keys[1:], others, strict=True)
-    )
+    ]
+    more = len(places) - _SHOWN
+    return ", ".join(places[:_SHOWN]) + (f" and {more:,} more" if more > 0 else "")
 
 
 def nearest(name: str, valid: Iterable[str]) -> str:

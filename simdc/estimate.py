@@ -29,6 +29,7 @@ __all__ = [
     "expected_excess",
     "mean",
     "mean_excess",
+    "moments",
     "normal_limits",
     "probability",
     "quantile",
@@ -159,11 +160,30 @@ def standard_deviation(sample: ArrayLike, *, confidence: float = CONFIDENCE) -> 
         With fewer than `MOMENT_DRAWS`.
     """
     values = _at_least(MOMENT_DRAWS, "a standard deviation", _finite(sample))
-    squares = (values - values.mean()) ** 2
-    value = math.sqrt(float(squares.sum()) / (values.size - 1))
+    return _deviation_of((values - values.mean()) ** 2, confidence)
+
+
+def moments(sample: ArrayLike, *, confidence: float = CONFIDENCE) -> tuple[Estimate, Estimate]:
+    """`mean` and `standard_deviation`, sharing what both are worked out from.
+
+    Raises
+    ------
+    UnsupportedEstimate
+        With fewer than `MOMENT_DRAWS`.
+    """
+    values = _at_least(MOMENT_DRAWS, "a mean with its error", _finite(sample))
+    centre = values.mean()
+    squares = (values - centre) ** 2
+    deviation = _deviation_of(squares, confidence)
+    return _mean_with(float(centre), deviation.value, values.size, confidence), deviation
+
+
+def _deviation_of(squares: Array, confidence: float) -> Estimate:
+    """The standard deviation from squared distances to the mean."""
+    value = math.sqrt(float(squares.sum()) / (squares.size - 1))
     if value == 0.0:
         return Estimate(0.0, 0.0, 0.0, 0.0)
-    error = float(squares.std()) / (2.0 * value * math.sqrt(values.size))
+    error = float(squares.std()) / (2.0 * value * math.sqrt(squares.size))
     return normal_limits(value, error, confidence, floor=0.0)
 
 
@@ -207,9 +227,9 @@ def tail_mean(
     _at_least(needed, f"the average beyond the {100 * p:g}% quantile", values)
     rank = _rank(values.size, p)
     edge = float((values if is_sorted else np.partition(values, rank))[rank])
-    beyond = np.maximum(values - edge, 0.0) / (1.0 - p)
-    error = float(beyond.std(ddof=1)) / math.sqrt(values.size)
-    return normal_limits(edge + float(beyond.mean()), error, confidence, floor=edge)
+    beyond, deviation = _mean_and_deviation(np.maximum(values - edge, 0.0) / (1.0 - p))
+    error = deviation / math.sqrt(values.size)
+    return normal_limits(edge + beyond, error, confidence, floor=edge)
 
 
 def expected_excess(
@@ -229,8 +249,9 @@ def expected_excess(
     excess = np.maximum(values - threshold, 0.0)
     if not excess.any():
         return Estimate(0.0, 0.0, math.nan, math.nan)
-    error = float(excess.std(ddof=1)) / math.sqrt(excess.size)
-    return normal_limits(float(excess.mean()), error, confidence, floor=0.0)
+    value, deviation = _mean_and_deviation(excess)
+    error = deviation / math.sqrt(excess.size)
+    return normal_limits(value, error, confidence, floor=0.0)
 
 
 def mean_excess(sample: ArrayLike, threshold: float, *, confidence: float = CONFIDENCE) -> Estimate:
@@ -272,10 +293,21 @@ def _finite(sample: ArrayLike, *, is_sorted: bool = False) -> Array:
     return values
 
 
+def _mean_and_deviation(values: Array) -> tuple[float, float]:
+    """As ``mean`` and ``std(ddof=1)`` give them, to the bit, but the mean worked out once."""
+    centre = values.mean()
+    squares = (values - centre) ** 2
+    return float(centre), math.sqrt(float(squares.sum()) / (values.size - 1))
+
+
 def _mean_of(values: Array, confidence: float) -> Estimate:
-    value = float(values.mean())
-    error = float(values.std(ddof=1)) / math.sqrt(values.size)
-    width = _student_width(values.size - 1, confidence) * error
+    return _mean_with(*_mean_and_deviation(values), values.size, confidence)
+
+
+def _mean_with(value: float, deviation: float, n: int, confidence: float) -> Estimate:
+    """A mean of `n` draws with Student's t limits, given their standard deviation."""
+    error = deviation / math.sqrt(n)
+    width = _student_width(n - 1, confidence) * error
     return Estimate(value, value - width, value + width, error)
 
 

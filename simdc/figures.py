@@ -6,13 +6,13 @@ An estimate lies along a last axis of four: `FIGURES`. NaN stands where the draw
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from simdc.estimate import Estimate, mean, quantile, standard_deviation
+from simdc.estimate import UNSUPPORTED, Estimate, UnsupportedEstimate, moments, quantile
 from simdc.guarantee import LEVELS, STEPS, attempt, cover_by_step, size_guarantee
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "STATISTICS",
     "guarantee_figures",
     "outcome",
+    "statistic_figures",
     "statistics",
     "summary_figures",
 ]
@@ -42,18 +43,33 @@ def outcome(draws: Mapping[str, Array], line: str) -> Array:
 def statistics(values: Array) -> list[Estimate]:
     """Estimates of one variable over its draws, in the order of `STATISTICS`."""
     ordered = np.sort(values)
+    try:
+        mean_and_deviation = moments(values)
+    except UnsupportedEstimate:
+        mean_and_deviation = UNSUPPORTED, UNSUPPORTED
     return [
-        attempt(mean, values),
-        attempt(standard_deviation, values),
+        *mean_and_deviation,
         *(attempt(quantile, ordered, p, is_sorted=True) for p in QUANTILES.values()),
     ]
 
 
-def summary_figures(draws: Mapping[str, Array]) -> dict[str, Array]:
-    """Every kept line of a track and its savings rate, arrays of shape (statistic, figure)."""
-    return {
-        line: np.array(statistics(outcome(draws, line))) for line in (*draws, "gross_savings_rate")
-    }
+def statistic_figures(values: Array) -> Array:
+    """`statistics` as an array of shape (statistic, figure)."""
+    return np.array(statistics(values))
+
+
+def summary_figures(
+    draws: Mapping[str, Array], of: Callable[[Array], Array] = statistic_figures
+) -> dict[str, Array]:
+    """Every kept line of a track and its savings rate, arrays of shape (statistic, figure).
+
+    Parameters
+    ----------
+    draws : mapping of line to array of shape (draw,)
+    of : callable, optional
+        What makes figures of a line, if it remembers any.
+    """
+    return {line: of(outcome(draws, line)) for line in (*draws, "gross_savings_rate")}
 
 
 def guarantee_figures(

@@ -37,8 +37,9 @@ from xarray.core import indexing
 
 from simdc import interrupts
 from simdc.errors import InputError, SimdcError
-from simdc.estimate import CONFIDENCE, Estimate, mean, probability, quantile, standard_deviation
-from simdc.guarantee import LEVELS, STEPS, attempt, cover_by_step, size_guarantee
+from simdc.estimate import CONFIDENCE, draws_needed, probability
+from simdc.figures import FIGURES, STATISTICS, guarantee_figures, outcome, summary_figures
+from simdc.guarantee import LEVELS, STEPS
 from simdc.provenance import provenance
 from simdc.variables import SIGN_CONVENTION, VARIABLES
 
@@ -50,10 +51,7 @@ if TYPE_CHECKING:
     from simdc.scenario.models import Observed
 
 __all__ = [
-    "FIGURES",
     "FIXED",
-    "QUANTILES",
-    "STATISTICS",
     "add_attribution",
     "assumption_columns",
     "build_result",
@@ -63,7 +61,6 @@ __all__ = [
     "read_result",
     "resize_guarantee",
     "rule_columns",
-    "statistics",
     "write_result",
 ]
 
@@ -71,10 +68,6 @@ Array: TypeAlias = NDArray[np.float64]
 
 FORMAT = "simdc result"
 FORMAT_VERSION = 1
-
-FIGURES = ("estimate", "ci_low", "ci_high", "standard_error")
-QUANTILES = {f"quantile_{percent:02}": percent / 100 for percent in (1, 5, 25, 50, 75, 95, 99)}
-STATISTICS = ("mean", "standard_deviation", *QUANTILES)
 
 FIXED = (
     "unadjusted_benchmark",
@@ -136,11 +129,7 @@ def build_result(
         "/summary": _summary(simulation.tracks),
         "/guarantee": _guarantee(
             [track.name for track in simulation.tracks],
-            {
-                line: [track.draws[line] for track in simulation.tracks]
-                for line in _GUARANTEE_LINES
-                if line in simulation.tracks[0].draws
-            },
+            [track.draws for track in simulation.tracks],
             [track.required_guarantee for track in simulation.tracks],
             [track.guarantee_basis for track in simulation.tracks],
             levels,
@@ -164,11 +153,10 @@ def resize_guarantee(tree: xr.DataTree, levels: Sequence[float]) -> xr.DataTree:
     names = [str(name) for name in before["track"].values]
     sized = _guarantee(
         names,
-        {
-            line: [draws[line].sel(track=name).values for name in names]
-            for line in _GUARANTEE_LINES
-            if line in draws
-        },
+        [
+            {line: draws[line].sel(track=name).values for line in _GUARANTEE_LINES if line in draws}
+            for name in names
+        ],
         [None if math.isnan(v) else float(v) for v in before["required_guarantee"].values],
         [str(basis) for basis in before["guarantee_basis"].values],
         levels,
@@ -350,23 +338,6 @@ def _draws(simulation: Simulation) -> xr.Dataset:
 # --- estimating -------------------------------------------------------------------------------
 
 
-def _outcome(track: TrackOutcome, line: str) -> Array:
-    """A settlement line, or the rate that is published of it, per draw."""
-    if line == "gross_savings_rate":
-        return track.draws["gross_savings"] / track.draws["final_benchmark"]
-    return track.draws[line]
-
-
-def statistics(values: Array) -> list[Estimate]:
-    """Estimates of one variable over its draws, in the order of `STATISTICS`."""
-    ordered = np.sort(values)
-    return [
-        attempt(mean, values),
-        attempt(standard_deviation, values),
-        *(attempt(quantile, ordered, p, is_sorted=True) for p in QUANTILES.values()),
-    ]
-
-
 def _summary(tracks: Sequence[TrackOutcome]) -> xr.Dataset:
     labels = labelled(
         {
@@ -375,67 +346,41 @@ def _summary(tracks: Sequence[TrackOutcome]) -> xr.Dataset:
             "figure": list(FIGURES),
         }
     )
-    lines = (*tracks[0].draws, "gross_savings_rate")
+    found = [summary_figures(track.draws) for track in tracks]
     return labels.assign(
         {
             line: _variable(
                 line,
-                np.array([statistics(_outcome(track, line)) for track in tracks]),
+                np.array([of_track[line] for of_track in found]),
                 ("track", "statistic", "figure"),
             )
-            for line in lines
+            for line in found[0]
         }
     )
 
 
 def _guarantee(
     names: Sequence[str],
-    lines: Mapping[str, Sequence[Array]],
+    draws: Sequence[Mapping[str, Array]],
     required: Sequence[float | None],
     basis: Sequence[str],
     levels: Sequence[float],
 ) -> xr.Dataset:
     """Sizing of every track, from its rows of `_GUARANTEE_LINES`; the last need not be there."""
     levels = sorted(set(levels))
-    cash_due, shared = lines["cash_due"], lines["shared_after_sequestration"]
     sized = [
-        size_guarantee(*of_track, levels)
-        for of_track in zip(cash_due, shared, required, strict=True)
+        guarantee_figures(of_track, amount, levels)
+        for of_track, amount in zip(draws, required, strict=True)
     ]
-    by_step = {}
-    if "provisional_settlement" in lines:
-        found = [
-            cover_by_step(*of_track, levels)
-            for of_track in zip(cash_due, lines["provisional_settlement"], strict=True)
-        ]
-        by_step = {
-            "step": list(STEPS),
-            "covering_amount_by_step": [
-                [[track[step][p] for p in levels] for step in STEPS] for track in found
-            ],
-        }
     return labelled(
         {
             "track": list(names),
             "figure": list(FIGURES),
             "level": np.array(levels, dtype=np.float64),
-            "required_guarantee": [
-                math.nan if each.required is None else each.required for each in sized
-            ],
             "guarantee_basis": list(basis),
-            "probability_of_loss": [each.probability_of_loss for each in sized],
-            "probability_owing": [each.probability_owing for each in sized],
-            "mean_total_owed": [each.mean_owed for each in sized],
-            "probability_shared_loss_exceeds_required": [
-                each.shared_loss_exceeds for each in sized
-            ],
-            "probability_total_owed_exceeds_required": [each.total_owed_exceeds for each in sized],
-            "expected_shortfall": [each.expected_shortfall for each in sized],
-            "shortfall_when_exceeded": [each.shortfall_when_exceeded for each in sized],
-            "covering_amount": [[each.covering[p] for p in levels] for each in sized],
-            "mean_owed_beyond": [[each.mean_beyond[p] for p in levels] for each in sized],
-            "draws_needed": [sized[0].draws_needed[p] for p in levels],
-            **by_step,
+            "draws_needed": [draws_needed(level) for level in levels],
+            **({"step": list(STEPS)} if "covering_amount_by_step" in sized[0] else {}),
+            **{name: np.array([of_track[name] for of_track in sized]) for name in sized[0]},
         }
     )
 
@@ -447,7 +392,7 @@ def _observed(observed: Observed, track: TrackOutcome) -> xr.Dataset:
         published = getattr(observed, name)
         if published is None:
             continue
-        values = _outcome(track, name)
+        values = outcome(track.draws, name)
         below = probability(int(np.count_nonzero(values <= published)), values.size)
         found[name] = _variable(name, published, ())
         found[f"{name}_percentile"] = xr.Variable(

@@ -298,7 +298,7 @@ VARIABLES: Mapping[str, Variable] = MappingProxyType(
         "elected_track": _text("track that the entity has elected", "entity"),
         "group_of_entity": _text("group that the entity is guaranteed with, if any", "entity"),
         "scenario_of_entity": _text("file name of the scenario", "entity"),
-        "settings_of_entity": _text("settings that differ from it, as JSON by path", "entity"),
+        "settings_of_entity": _text("settings that differ from it: JSON, path to TOML", "entity"),
         "program_of_entity": _text("program", "entity"),
         "option_of_entity": _text("risk option", "entity"),
         "beneficiaries_of_entity": _number("beneficiaries", "people", "entity"),

@@ -37,10 +37,11 @@ class Saved:
 
     def say_what_was_damaged(self) -> None:
         """Say what had to be worked out again, if anything."""
-        if self.so_far is not None and self.so_far.damaged:
+        so_far = self.so_far
+        if so_far is not None and so_far.damaged:
             click.echo(
-                f"simdc: {self.so_far.damaged:,} {self.what} were damaged on disk and have been "
-                "worked out again.",
+                f"simdc: {so_far.damaged:,} of {so_far.points:,} {self.what} were damaged on disk "
+                "and have been worked out again.",
                 err=True,
             )
 

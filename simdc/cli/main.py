@@ -120,7 +120,7 @@ def _status(args: list[str]) -> int:
         return error.exit_code
     except SimdcError as error:
         for sentence in str(error).split("\n"):
-            click.echo(f"simdc: {sentence}", err=True)
+            click.echo(f"simdc: {_printable(sentence)}", err=True)
         return error.exit_status
     except (KeyboardInterrupt, click.Abort):
         click.echo("simdc: interrupted.", err=True)
@@ -155,6 +155,11 @@ def _status(args: list[str]) -> int:
             )
         return 1
     return status if isinstance(status, int) else 0
+
+
+def _printable(sentence: str) -> str:
+    """What a user's file says must not steer the terminal; such characters show by number."""
+    return "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in sentence)
 
 
 def _reader_has_gone() -> int:

@@ -15,7 +15,7 @@ from simdc.cli.room import refuse_what_does_not_fit
 from simdc.cli.where import Where, executor_options
 
 if TYPE_CHECKING:
-    from simdc.portfolio.run import PortfolioForecast
+    from simdc.portfolio.forecast import PortfolioForecast
     from simdc.sweep.run import SweepProgress
 
 

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from simdc.cli.keeping import saying_what_is_saved
 from simdc.cli.progress import progress_bar, say_if_compiling
 from simdc.cli.room import refuse_what_does_not_fit
 from simdc.cli.where import Where, executor_options
-from simdc.errors import SimdcError
 
 if TYPE_CHECKING:
     from simdc.sweep.plan import SweepForecast
@@ -52,7 +50,7 @@ if TYPE_CHECKING:
     help="Probability with which a guarantee is to cover the total owed, as a fraction. May be "
     "given several times; by default 90, 95, 99 and 99.5%.",
 )
-@click.option("--keep-draws", is_flag=True, help="Keep every draw of every point, not summaries.")
+@click.option("--keep-draws", is_flag=True, help="Keep every draw of every point besides.")
 @executor_options
 @click.option(
     "-o",
@@ -90,8 +88,8 @@ def command(
     \b
     Examples:
       simdc sweep my.toml --vary track.global.rules.discount=0.01:0.04:0.005
-      simdc sweep my.toml --vary 'track.*.stop_loss.loading=1,1.1,1.2' --vary run.seed=1,2
-      simdc sweep my.toml --sample sobol:256 --vary 'track.global.rules.discount=uniform(0,0.04)'
+      simdc sweep my.toml --vary benchmark.pbpm=990,1000 --vary run.seed=1,2
+      simdc sweep my.toml --sample lhs:99 --vary 'benchmark.pbpm=uniform(1e3,2e3)'
       simdc sweep my.toml --from points.csv --dry-run
     """  # noqa: D301 (click reads the backspace)
     from simdc.guarantee import LEVELS
@@ -134,7 +132,7 @@ def command(
     say_if_compiling(quiet)
     with (
         where.opened() as executor,
-        _saying_what_is_saved(target) as saved,
+        saying_what_is_saved(target) as saved,
         progress_bar(design.size, quiet, "simulating", "points") as told,
     ):
 
@@ -149,43 +147,7 @@ def command(
     else:
         render_sweep(tree)
         click.echo(f"\nEvery point is kept in\n{target}")
-    if saved.so_far is not None and saved.so_far.damaged:
-        click.echo(
-            f"simdc: {saved.so_far.damaged:,} points were damaged on disk and have been worked "
-            "out again.",
-            err=True,
-        )
-
-
-@dataclass
-class _Saved:
-    """How much of a sweep is on disk, and where."""
-
-    target: Path
-    so_far: SweepProgress | None = None
-
-    def __str__(self) -> str:
-        assert self.so_far is not None
-        return (
-            f"{self.so_far.done:,} of {self.so_far.points:,} points are saved in {self.target}; "
-            "the same command with --resume goes on."
-        )
-
-
-@contextmanager
-def _saying_what_is_saved(target: Path) -> Iterator[_Saved]:
-    """Say what is left to go on with when something ends a sweep that has begun."""
-    saved = _Saved(target)
-    try:
-        yield saved
-    except SimdcError as error:
-        if saved.so_far is None:
-            raise
-        raise SimdcError(f"{error}\n{saved}") from error
-    except BaseException:
-        if saved.so_far is not None:
-            click.echo(f"simdc: {saved}", err=True)
-        raise
+    saved.say_what_was_damaged()
 
 
 def _told(expected: SweepForecast) -> str:

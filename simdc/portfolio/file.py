@@ -130,6 +130,8 @@ def _parse(text: str, path: Path) -> PortfolioFile:
         document = tomllib.loads(text)
     except (ValueError, RecursionError) as error:
         raise InputError(f"not valid TOML: {error}", file=path) from None
+    if "population" in document:
+        raise InputError("is a scenario; a portfolio names some in [[entity]] tables", file=path)
     tables: dict[int, type[Any]] = {}
     try:
         written = PortfolioFile.model_validate(document, context=tables)

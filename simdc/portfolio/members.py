@@ -160,7 +160,9 @@ def _check_names(written: PortfolioFile, path: Path) -> None:
         for name in (f"entity '{name}'" for name, count in counts.items() if count > 1)
     ]
     problems += [
-        Problem(f"the group '{EVERYONE}' is always there; give another name", entity.name)
+        Problem(
+            f"the group '{EVERYONE}' is always there; give another name", f"entity '{entity.name}'"
+        )
         for entity in written.entity
         if entity.group == EVERYONE
     ]

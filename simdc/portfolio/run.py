@@ -20,18 +20,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simdc import interrupts
-from simdc.engine import (
-    KEPT_LINES,
-    PROVISIONAL_LINE,
-    SECONDS_PER_BENEFICIARY_DRAW,
-    simulate,
-)
+from simdc.engine import KEPT_LINES, PROVISIONAL_LINE, simulate
 from simdc.estimate import CONFIDENCE, draws_needed
 from simdc.executors import Executor, Threads
 from simdc.figures import guarantee_figures, summary_figures
 from simdc.guarantee import LEVELS
 from simdc.kernels.philox import DRAW_SCHEME
-from simdc.portfolio.members import Member, Portfolio
+from simdc.portfolio.forecast import PortfolioForecast, forecast_portfolio
+from simdc.portfolio.members import Member, Portfolio, load_portfolio
+from simdc.portfolio.read import read_portfolio
 from simdc.portfolio.survey import inputs, survey
 from simdc.provenance import host, versions
 from simdc.sweep.identity import sweep_identity
@@ -43,7 +40,7 @@ from simdc.variables import SIGN_CONVENTION
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["KEPT_DRAWS", "PortfolioForecast", "PortfolioRun", "entity_seed"]
+__all__ = ["KEPT_DRAWS", "PortfolioRun", "entity_seed", "run_portfolio"]
 
 Array: TypeAlias = NDArray[np.float64]
 
@@ -54,41 +51,6 @@ KEPT_DRAWS = ("gross_savings", "shared_after_sequestration", "cash_due")
 def entity_seed(seed: int, name: str) -> int:
     """Key of the random numbers of one entity, 64 bits."""
     return int.from_bytes(hashlib.sha256(f"{seed} entity {name}".encode()).digest()[:8], "big")
-
-
-@dataclass(frozen=True)
-class PortfolioForecast:
-    """What a portfolio will take.
-
-    Attributes
-    ----------
-    entities, beneficiaries, draws, workers : int
-        Beneficiaries of all entities.
-    seconds : float
-        Wall time on a machine like the one the kernel was measured on.
-    memory_bytes, disk_bytes : int
-        Peak memory of the process, and size of the store.
-    """
-
-    entities: int
-    beneficiaries: int
-    draws: int
-    workers: int
-    seconds: float
-    memory_bytes: int
-    disk_bytes: int
-
-
-# Measured: see docs/performance.md.
-_SECONDS_PER_ENTITY = 0.25  # people, contract with its neutral charge, tables, files forced to disk
-_SECONDS_PER_SETTLED_DRAW = 3e-7  # settling, estimating, writing, adding up
-_START_SECONDS = 3.0
-_START_BYTES = 390 * 2**20  # interpreter, numba with the kernels, scipy, xarray, zarr
-_BYTES_PER_BENEFICIARY = 100
-_WORKING_ROWS = 6  # of one number per draw: factors, copies that estimates are made of
-_ADDING_ROWS = 10  # beside one for each level
-_BYTES_PER_ENTITY = 30_000  # figures, and the least that files take
-_LABEL_BYTES = 90_000  # rules and assumptions, twice
 
 
 class PortfolioRun:
@@ -121,30 +83,20 @@ class PortfolioRun:
         for level in self._levels:
             draws_needed(level)  # refuses what is no level
         self._surveyed = survey(portfolio, told)
+        self._inputs = inputs(self._surveyed)
         provisional = any(each.provisional for each in self._surveyed)
         self._lines = (*KEPT_LINES, PROVISIONAL_LINE) if provisional else KEPT_LINES
 
     def forecast(self, workers: int) -> PortfolioForecast:
         """Time, memory and disk that it will take."""
-        draws, entities = self.portfolio.draws, len(self._surveyed)
-        people = [each.beneficiaries for each in self._surveyed]
-        rows = max(
-            each.segments + each.designs + each.drivers + len(self._lines) + _WORKING_ROWS
-            for each in self._surveyed
-        )
-        kernel = sum(people) * draws * SECONDS_PER_BENEFICIARY_DRAW
-        return PortfolioForecast(
-            entities=entities,
-            beneficiaries=sum(people),
-            draws=draws,
+        return forecast_portfolio(
+            self._surveyed,
+            self._inputs,
+            draws=self.portfolio.draws,
+            lines=len(self._lines),
+            kept=len(KEPT_DRAWS),
+            levels=len(self._levels),
             workers=workers,
-            seconds=_START_SECONDS
-            + entities * (_SECONDS_PER_ENTITY + draws * _SECONDS_PER_SETTLED_DRAW)
-            + kernel / workers,
-            memory_bytes=_START_BYTES
-            + max(people) * _BYTES_PER_BENEFICIARY
-            + 8 * draws * max(rows, len(self._levels) + _ADDING_ROWS),
-            disk_bytes=entities * (8 * draws * len(KEPT_DRAWS) + _BYTES_PER_ENTITY) + _LABEL_BYTES,
         )
 
     def run(
@@ -189,7 +141,7 @@ class PortfolioRun:
                 coords=self._labels(),
                 chunks=[1],
                 attrs=self._attributes(),
-                fixed={"inputs": inputs(self._surveyed)},
+                fixed={"inputs": self._inputs},
             )
         )
         with store:
@@ -238,7 +190,11 @@ class PortfolioRun:
                     *member.loaded.inputs_sha256.items(),
                 )
             },
-            overrides={member.name: dict(member.loaded.overrides) for member in members},
+            overrides={
+                member.name: dict(member.loaded.overrides)
+                for member in members
+                if member.loaded.overrides
+            },
             points=self._labels(),
             draws=self.portfolio.draws,
             seed=self.portfolio.seed,
@@ -263,6 +219,49 @@ class PortfolioRun:
             "host": json.dumps(host()),
             "created": datetime.now(UTC).isoformat(timespec="seconds"),
         }
+
+
+def run_portfolio(
+    path: str | Path,
+    target: str | Path,
+    *,
+    draws: int | None = None,
+    seed: int | None = None,
+    levels: Sequence[float] = LEVELS,
+    executor: Executor | None = None,
+    resume: bool = False,
+    progress: Callable[[SweepProgress], None] = lambda so_far: None,
+) -> xr.DataTree:
+    """Settle every entity of a portfolio, and keep them in a Zarr store.
+
+    Parameters
+    ----------
+    path : path-like
+        The portfolio, a TOML or CSV file.
+    target : path-like
+        Folder of the store.
+    draws, seed : int, optional
+        Instead of the portfolio's own.
+    levels : sequence of float, optional
+        Probabilities with which a guarantee is to cover the total owed.
+    executor : Executor, optional
+        Threads on all available processors by default; no bit depends on it.
+    resume, progress
+        See `PortfolioRun.run`.
+
+    Returns
+    -------
+    xarray.DataTree
+        See `simdc.portfolio.read.read_portfolio`.
+
+    Raises
+    ------
+    InputError
+        For what cannot be run, naming the entity; nothing is written then.
+    """
+    asked = PortfolioRun(load_portfolio(path, draws=draws, seed=seed), levels=levels)
+    asked.run(Path(target), executor or Threads.all(), resume=resume, progress=progress)
+    return read_portfolio(target)
 
 
 @dataclass(frozen=True, eq=False)

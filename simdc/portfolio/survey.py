@@ -20,6 +20,7 @@ from simdc.prepare import prepare
 from simdc.result import assumption_columns, labelled, rule_columns
 from simdc.sweep.parts import law_text
 from simdc.sweep.places import by_names
+from simdc.sweep.values import as_toml
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -154,10 +155,10 @@ def inputs(surveyed: Sequence[Surveyed]) -> xr.Dataset:
 
 
 def _settings(member: Member) -> str:
-    """What differs from the scenario, by the names of its tables."""
+    """What differs from the scenario, by the names of its tables, as TOML has it."""
     changed = member.loaded.overrides
     document = member.loaded.document() if changed else {}
-    return json.dumps({by_names(document, at): value for at, value in changed.items()}, default=str)
+    return json.dumps({by_names(document, at): as_toml(value) for at, value in changed.items()})
 
 
 def _made_by(rows: Mapping[str, Sequence[Row]]) -> dict[Row, str]:

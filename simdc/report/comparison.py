@@ -23,6 +23,7 @@ from rich.text import Text
 
 from simdc.compare import EARNED, BreakEven, Comparison, Crossing, Pair
 from simdc.estimate import Estimate
+from simdc.figures import FIGURES
 from simdc.report.document import head, number
 from simdc.report.figures import (
     HEADLINE,
@@ -40,7 +41,6 @@ from simdc.report.layout import (
     print_report,
     section,
 )
-from simdc.result import FIGURES
 from simdc.variables import VARIABLES
 
 __all__ = ["comparison_document", "render_comparison"]

@@ -11,9 +11,10 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from simdc.estimate import Estimate
+from simdc.figures import FIGURES
 from simdc.report.figures import NONE, Money, amount_column, estimate_of, percent
 from simdc.report.layout import clean, counted, new_table, section
-from simdc.result import FIGURES, group
+from simdc.result import group
 
 __all__ = ["convergence_json", "convergence_sections", "not_reached"]
 

@@ -42,10 +42,11 @@ from typing import Any
 
 import xarray as xr
 
+from simdc.figures import FIGURES, STATISTICS
 from simdc.report.convergence import convergence_json
 from simdc.report.figures import Prospect, prospects
 from simdc.report.years import years_json
-from simdc.result import FIGURES, FIXED, STATISTICS, group
+from simdc.result import FIXED, group
 
 __all__ = ["head", "number", "render_guarantee_json", "render_json", "stated_assumptions"]
 

@@ -16,7 +16,8 @@ import xarray as xr
 from rich.text import Text
 
 from simdc.estimate import MOMENT_DRAWS, Estimate, draws_needed
-from simdc.result import QUANTILES, group
+from simdc.figures import QUANTILES
+from simdc.result import group
 
 __all__ = [
     "HEADLINE",

@@ -134,7 +134,7 @@ def _groups(tree: xr.DataTree) -> Iterator[RenderableType]:
     yield Text(
         f"To cover what is owed in {_percent(float(answer['level']))} of years", style="bold"
     )
-    yield points(_answer(answer.isel(group=place), money) for place in range(len(shown)))
+    yield points(_answer(answer.isel(group=place), money) for place in range(len(shown))[:_FEW])
     yield Text()
     yield from _how_to_read_the_rest(saved.size - len(shown), "group")
 
@@ -181,12 +181,13 @@ def _guarantees(groups: xr.Dataset, money: Money) -> RenderableType:
     for place, name in enumerate(groups["group"].values):
         for level in levels:
             here = groups.isel(group=place).sel(level=level)
+            refused = [refusal(draws_needed(level))] * 3
             table.add_row(
                 Text(clean(name) if level == levels[0] else ""),
                 Text(_percent(level)),
                 *(
-                    amount_column([estimate_of(here[key])], money, refusal(draws_needed(level)))[0]
-                    for key in _COVERING.values()
+                    amount_column([estimate_of(here[key])], money, missing)[0]
+                    for key, missing in zip(_COVERING.values(), (*refused, NONE, NONE), strict=True)
                 ),
             )
     return section(
@@ -226,8 +227,8 @@ def _less(saved: Estimate, of: Estimate, money: Money) -> str:
     if value == 0.0:
         return "as much"
     way, amount = ("less", saved) if value > 0.0 else ("more", Estimate(-value, -high, -low, error))
-    share = f"{abs(value) / of.value:.1%}" if of.value > 0.0 else ""
-    return f"{' or '.join(filter(None, (_said(amount, money), share)))} {way}"
+    share = f" or {abs(value) / of.value:.1%}" if of.value > 0.0 else ""
+    return f"{_said(amount, money)}{share} {way}"
 
 
 # --- what both need ---------------------------------------------------------------------------
@@ -307,7 +308,7 @@ def _of_all(left: int, do: str) -> str:
 def _how_to_read_the_rest(left: int, one: str, several: str = "") -> Iterator[Text]:
     if left:
         yield Text(
-            f"{counted(left, f'more {one}', several and f'more {several}')} in the store; print all "
-            "with --json (and --resume), or read them with simdc.portfolio.read.read_portfolio."
+            f"{counted(left, f'more {one}', several and f'more {several}')} in the store; print "
+            "all with --json (and --resume), or read them with simdc.read_portfolio(PATH)."
         )
         yield Text()

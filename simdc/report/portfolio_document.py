@@ -6,10 +6,11 @@ estimate is an object ``estimate, ci_low, ci_high, standard_error``. Keys of the
 
 * ``title``, ``portfolio`` (file name), ``performance_year``, ``sign_convention``, ``confidence``
   (of every limit), ``draws``, ``seed`` (text);
-* ``entities``: per entity ``name``, ``scenario`` (file name), ``settings`` (those of its own, by
-  path), ``program``, ``option``, ``track``, ``group`` (or null), ``beneficiaries``, ``summary``
-  (line, then statistic, to estimate) and ``guarantee`` (``basis`` of the required amount, and the
-  figures of ``/guarantee``, those by level as a list of objects with their ``level``);
+* ``entities``: per entity ``name``, ``scenario`` (file name), ``settings`` (those of its own: path
+  to the value as TOML has it), ``program``, ``option``, ``track``, ``group`` (or null),
+  ``beneficiaries``, ``summary`` (line, then statistic, to estimate) and ``guarantee`` (``basis`` of
+  the required amount, and the figures of ``/guarantee``, those by level as a list of objects with
+  their ``level``);
 * ``groups``: all entities first; per group ``name``, ``entities`` (names), ``required``,
   ``gross_savings``, ``shared`` and ``settlement`` (statistic to estimate), ``probability_owing``,
   and ``separately``, ``together``, ``netted``, ``saved_together`` and ``saved_netted`` by level;

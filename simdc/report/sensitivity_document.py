@@ -25,8 +25,9 @@ from __future__ import annotations
 from typing import Any
 
 from simdc.estimate import Estimate
+from simdc.figures import FIGURES
 from simdc.report.document import number, stated_assumptions
-from simdc.result import FIGURES, group
+from simdc.result import group
 from simdc.sensitivity.findings import Findings, OutputFindings
 from simdc.sensitivity.indices import is_coarse, samples_for
 from simdc.sensitivity.tornado import Swing

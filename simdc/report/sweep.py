@@ -25,6 +25,7 @@ from rich.table import Table
 from rich.text import Text
 
 from simdc.estimate import Estimate, draws_needed
+from simdc.figures import FIGURES
 from simdc.report.document import number
 from simdc.report.figures import Money, amount_column, chance, range_column, refusal
 from simdc.report.layout import (
@@ -38,7 +39,7 @@ from simdc.report.layout import (
     print_report,
     section,
 )
-from simdc.result import FIGURES, group
+from simdc.result import group
 
 __all__ = ["render_sweep", "sweep_document"]
 
@@ -47,7 +48,7 @@ Array: TypeAlias = NDArray[np.float64]
 _ROWS = 40  # of all tables together
 _LEAST_ROWS = 4  # of each
 _COLUMNS = 3  # swept values that get a column of their own
-_LONGEST = 18  # characters of a value
+_LONGEST = 18  # characters of a value that gets one
 _ANSWER = 0.99  # level of the tables, or the highest there is
 _HEAD = (
     "title",
@@ -108,6 +109,11 @@ class _Swept:
         """Values with all swept dimensions as one in front, then tracks."""
         values: Array = variable.values
         return values.reshape(self.size, *values.shape[len(self.shape) :])
+
+    def given(self, path: str) -> list[Any]:
+        """The values of a path, as they were given."""
+        values: list[Any] = self._guarantee[path].values.tolist()
+        return values
 
     @cached_property
     def labels(self) -> dict[str, list[Any]]:
@@ -278,19 +284,26 @@ def _shown(size: int, rows: int) -> list[int]:
 
 def _value_columns(swept: _Swept) -> tuple[str, Sequence[str]]:
     """Headers of the columns that say which point it is."""
-    if "name" in swept.labels or len(swept.paths) > _COLUMNS:
+    if not _has_columns(swept):
         return "Point", ()
     first, *others = _heads(swept.paths)
     return first, others
+
+
+def _has_columns(swept: _Swept) -> bool:
+    """Whether each value has a column of its own."""
+    if "name" in swept.labels or len(swept.paths) > _COLUMNS:
+        return False
+    return all(len(_said(value)) <= _LONGEST for path in swept.paths for value in swept.given(path))
 
 
 def _values(swept: _Swept, place: int) -> list[Text]:
     told = [_said(swept.labels[path][place]) for path in swept.paths]
     if "name" in swept.labels:
         return [Text(clean(swept.labels["name"][place]) or f"{place + 1:,}")]
-    if len(swept.paths) > _COLUMNS:
-        return [Text.assemble(f"{place + 1:,}\n", (", ".join(told), "dim"))]
-    return [Text(each) for each in told]
+    if _has_columns(swept):
+        return [Text(each) for each in told]
+    return [Text.assemble(f"{place + 1:,}\n", (", ".join(told), "dim"))]
 
 
 def _heads(paths: Sequence[str]) -> list[str]:
@@ -307,5 +320,4 @@ def _said(value: object) -> str:
         return "-" if math.isnan(value) else f"{value:.6g}"
     if isinstance(value, bool):
         return str(value).lower()
-    text = clean(value) or "-"
-    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3]}..."
+    return clean(value) or "-"

@@ -12,6 +12,7 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from simdc.figures import FIGURES, STATISTICS
 from simdc.report.figures import (
     HEADLINE,
     NONE,
@@ -24,7 +25,7 @@ from simdc.report.figures import (
     two_lines,
 )
 from simdc.report.layout import clean, new_table, section
-from simdc.result import FIGURES, STATISTICS, group
+from simdc.result import group
 
 __all__ = ["calendar_sections", "has_years", "years_json", "years_sections"]
 

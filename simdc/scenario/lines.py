@@ -6,8 +6,10 @@ wrong. What it cannot place, such as a key inside an inline table, gets the near
 
 from __future__ import annotations
 
+import functools
 import re
 from collections import Counter
+from collections.abc import Mapping
 
 __all__ = ["line_of"]
 
@@ -29,7 +31,8 @@ def line_of(path: str, text: str) -> int:
     return 0
 
 
-def _lines(text: str) -> dict[str, int]:
+@functools.lru_cache(1)  # a file with one mistake may have a thousand
+def _lines(text: str) -> Mapping[str, int]:
     lines: dict[str, int] = {}
     seen: Counter[str] = Counter()
     table = ""

@@ -947,7 +947,8 @@ class SharedSavings(Model):
     participant_revenue: PositiveDollars | None = None
     """Participants' Part A and B revenue, which limits losses on BASIC tracks."""
     low_revenue: Flag = False
-    """Entitled to half the rate below the minimum savings rate (from 2024)."""
+    """Entitled to half the rate below the minimum savings rate: a low-revenue entity in an
+    agreement that began in 2024 or later."""
     regional_share: Rate = 0.0
     """Share of the region's assignable beneficiaries that are the entity's: the weight of the
     national in the national-regional blend that updates the benchmark."""

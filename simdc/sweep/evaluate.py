@@ -118,12 +118,12 @@ class Evaluator:
             where draws are kept.
         """
         points = list(scenarios)
-        alike: dict[str, list[int]] = {}
+        alike: dict[bytes, list[int]] = {}
         for place, scenario in enumerate(points):
-            alike.setdefault(self._prepared.cost_text(scenario), []).append(place)
+            alike.setdefault(self._prepared.cost_key(scenario), []).append(place)
         found: dict[int, PointFigures] = {}
-        for text, places in alike.items():
-            on = self._passes(Part(text, points[places[0]]))
+        for key, places in alike.items():
+            on = self._passes(Part(key, points[places[0]]))
             contracts = {place: self._prepared.contracts(points[place]) for place in places}
             for batch in _batches(contracts, on.costs.room):
                 designs = itertools.chain.from_iterable(contracts[place] for place in batch)
@@ -155,7 +155,7 @@ class Evaluator:
         return summary_figures(draws, self._known_lines.figures)
 
     def _shocks(self, scenario: Scenario) -> Part[Scenario]:
-        return Part(self._prepared.shock_text(scenario), scenario)
+        return Part(self._prepared.shock_key(scenario), scenario)
 
     def _draw_drivers(self, part: Part[Scenario]) -> _Drawn:
         scenario = part.model
@@ -236,7 +236,7 @@ def _batches(contracts: Mapping[int, tuple[Contract, ...]], room: int) -> Iterat
 
 def _same(severity: Severity) -> Part[Severity]:
     """A severity known by what it holds, so that people who share a law share its table."""
-    return Part(pickle.dumps(severity).hex(), severity)
+    return Part(pickle.dumps(severity), severity)
 
 
 def _table(part: Part[Severity]) -> QuantileTable:

@@ -7,9 +7,10 @@ written from decides which points share its settlement.
 from __future__ import annotations
 
 import functools
+import hashlib
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
 
@@ -20,17 +21,15 @@ from simdc.prepare import Prepared, contract_of, person_cv, prepare, published_o
 from simdc.scenario.models import ChargePBPM
 
 if TYPE_CHECKING:
-    from pydantic import BaseModel
-
     from simdc.contracts import Contract
     from simdc.population import Population
     from simdc.scenario.models import Scenario, Track
 
-__all__ = ["Part", "Preparations", "law_text"]
+__all__ = ["Part", "Preparations", "digest", "law_text"]
 
 Model = TypeVar("Model")
 
-_TEXTS = 64  # of the tables that lie between two uses of one
+_KEYS = 256  # of tables that lie between two uses of one
 _POPULATIONS = 2  # the one in use and the one before: people take memory
 _DRIVERS = 64
 _CONTRACTS = 8_192  # a few kilobytes each
@@ -38,35 +37,55 @@ _CONTRACTS = 8_192  # a few kilobytes each
 
 @dataclass(frozen=True)
 class Part(Generic[Model]):
-    """Something with a text that tells it from others; equal texts make equal parts."""
+    """Something with a key of what it says; equal keys make equal parts."""
 
-    text: str
+    key: bytes
     model: Model = field(compare=False)
 
 
-def _text(*parts: BaseModel | str | None) -> str:
-    """What models and names say, every float to the bit."""
-    return "\n".join(_said(_Itself(part)) if part else repr(part) for part in parts)
-
-
 class _Itself:
-    """A model known as the very object it is: points share what none of them changes."""
+    """Something known as the very object it is: points share what none of them changes."""
 
-    __slots__ = ("model",)
+    __slots__ = ("held",)
 
-    def __init__(self, model: BaseModel | str) -> None:
-        self.model = model
+    def __init__(self, held: object) -> None:
+        self.held = held
 
     def __hash__(self) -> int:
-        return id(self.model)
+        return id(self.held)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Itself) and other.model is self.model
+        return isinstance(other, _Itself) and other.held is self.held
 
 
-@functools.lru_cache(_TEXTS)
-def _said(itself: _Itself) -> str:
-    return repr(itself.model)  # JSON knows no infinity
+def _key(*parts: object) -> bytes:
+    """Digest of what models and names say, every float to the bit."""
+    return _digest_of(tuple(map(_Itself, parts)))
+
+
+@functools.lru_cache(_KEYS)
+def _digest_of(parts: tuple[_Itself, ...]) -> bytes:
+    # Not as JSON, which knows no infinity.
+    return digest("\n".join(repr(part.held) for part in parts))
+
+
+def digest(said: str | bytes) -> bytes:
+    """Sixteen bytes that tell texts and keys apart."""
+    content = said.encode() if isinstance(said, str) else said
+    return hashlib.blake2b(content, digest_size=16).digest()
+
+
+@functools.lru_cache(_KEYS)
+def _law_key(itself: _Itself) -> bytes:
+    """Digest of the laws that the cost draws follow."""
+    drivers: Any = itself.held
+    told = [
+        f"{name} {law_text(drivers.laws[name])}" for name in COST_DRIVERS if name in drivers.laws
+    ]
+    # Correlated with another, a driver of cost moves with it.
+    if np.any(drivers.correlation != np.eye(len(drivers.names))):
+        told += [*drivers.names, drivers.correlation.tobytes().hex()]
+    return digest("\n".join(told))
 
 
 def law_text(law: Law) -> str:
@@ -100,7 +119,7 @@ class Preparations:
 
     def population(self, scenario: Scenario) -> Population:
         """The people of a scenario."""
-        return self._populations(Part(_text(scenario.population), scenario))
+        return self._populations(Part(_key(scenario.population), scenario))
 
     def drivers(self, scenario: Scenario) -> ResolvedDrivers:
         """The drivers of a scenario.
@@ -110,24 +129,15 @@ class Preparations:
         InputError
             Where no evidence is old enough for a default, or a law leaves its driver's range.
         """
-        return self._drivers(Part(self.driver_text(scenario), scenario))
+        return self._drivers(Part(self.driver_key(scenario), scenario))
 
-    def cost_text(self, scenario: Scenario) -> str:
+    def cost_key(self, scenario: Scenario) -> bytes:
         """What the cost draws of a scenario rest on.
 
-        Points whose texts are equal are settled on one pass of the kernel. Stop-loss designs do
+        Points whose keys are equal are settled on one pass of the kernel. Stop-loss designs do
         not count: a pass takes as many as are asked of it.
         """
-        drivers = self.drivers(scenario)
-        laws = [
-            f"{name} {law_text(drivers.laws[name])}"
-            for name in COST_DRIVERS
-            if name in drivers.laws
-        ]
-        # Correlated with another, a driver of cost moves with it.
-        if np.any(drivers.correlation != np.eye(len(drivers.names))):
-            laws += [*drivers.names, drivers.correlation.tobytes().hex()]
-        return "\n".join([_text(scenario.population, scenario.run), *laws])
+        return _key(scenario.population, scenario.run) + _law_key(_Itself(self.drivers(scenario)))
 
     def contracts(self, scenario: Scenario) -> tuple[Contract, ...]:
         """The contract of every track, in the order of the scenario.
@@ -137,8 +147,8 @@ class Preparations:
         InputError
             When a benchmark cannot be built, or a contract not be written.
         """
-        texts = enumerate(self.contract_texts(scenario))
-        return tuple(self._contracts(Part(text, scenario), place) for place, text in texts)
+        keys = enumerate(self.contract_keys(scenario))
+        return tuple(self._contracts(Part(key, scenario), place) for place, key in keys)
 
     def draft(self, scenario: Scenario, place: int) -> Contract:
         """The contract of one track, to see whether it can be written.
@@ -153,7 +163,7 @@ class Preparations:
         track = scenario.track[place]
         design = track.stop_loss
         if design is None or design.charge != "neutral":
-            return self._contracts(Part(self.contract_texts(scenario)[place], scenario), place)
+            return self._contracts(Part(self.contract_keys(scenario)[place], scenario), place)
         free = design.model_copy(update={"charge": ChargePBPM(pbpm=0.0)})
         return self._written(scenario, track.model_copy(update={"stop_loss": free}))
 
@@ -167,22 +177,21 @@ class Preparations:
         )
 
     @classmethod
-    def contract_texts(cls, scenario: Scenario) -> list[str]:
+    def contract_keys(cls, scenario: Scenario) -> list[bytes]:
         """What each track's contract is written from."""
-        common = _text(scenario.benchmark, scenario.guarantee) + "\n" + cls.driver_text(scenario)
-        return [_text(track) + "\n" + common for track in scenario.track]
+        common = _key(scenario.benchmark, scenario.guarantee) + cls.driver_key(scenario)
+        return [_key(track) + common for track in scenario.track]
 
     @staticmethod
-    def driver_text(scenario: Scenario) -> str:
+    def driver_key(scenario: Scenario) -> bytes:
         """What the drivers of a scenario are resolved from."""
-        return _text(
-            scenario.population, scenario.drivers, scenario.entity, published_option(scenario)
-        )
+        option = published_option(scenario)
+        return _key(scenario.population, scenario.drivers, scenario.entity, option)
 
     @classmethod
-    def shock_text(cls, scenario: Scenario) -> str:
+    def shock_key(cls, scenario: Scenario) -> bytes:
         """What the draws of the drivers rest on."""
-        return f"{cls.driver_text(scenario)}\n{_text(scenario.run)}"
+        return cls.driver_key(scenario) + _key(scenario.run)
 
     def _build_population(self, part: Part[Scenario]) -> Population:
         return build_population(part.model.population, self._base_dir)

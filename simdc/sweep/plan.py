@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -17,7 +16,7 @@ from simdc.guarantee import STEPS
 from simdc.scenario.models import Scenario
 from simdc.sums import payout_key
 from simdc.sweep.evaluate import LINES_BYTES, SETTLED_BYTES
-from simdc.sweep.parts import Preparations
+from simdc.sweep.parts import Preparations, digest
 from simdc.sweep.passes import DESIGNS_AT_ONCE, PAYOUT_BYTES
 from simdc.sweep.points import Variation
 
@@ -27,15 +26,17 @@ _MOST_POINTS = 256  # of a unit
 _UNIT_SECONDS = 4.0  # what a kill may cost
 _UNIT_BYTES = 32 * 2**20  # figures of a unit, held a few times over while they are written
 
-# Measured: see docs/performance.md.
-_SECONDS_PER_SETTLED_DRAW = 1.5e-7  # of a track, with its estimates
-_SECONDS_PER_TRACK = 1.5e-3  # settling and estimating however few draws
+# Measured with whole commands on one core with AVX-512, by the differences between 10 and 1,000
+# points, 1,000 and 100,000 draws, 12,000 and 177,000 people, one pass and five.
+_SECONDS_PER_SETTLED_DRAW = 1.2e-7  # of a track, with its estimates
+_SECONDS_PER_TRACK = 1.1e-3  # planning, settling, estimating and writing, however few draws
 _SECONDS_PER_PASS = 0.1  # people, contracts with neutral charges, tables
-_START_SECONDS = 3.0
-_START_BYTES = 320 * 2**20  # interpreter, numba with the kernels, scipy, xarray, zarr
-_BYTES_PER_POINT = 10_000  # of those remembered: a scenario and its contracts
-_REMEMBERED_POINTS = 4_096
-_BYTES_PER_BENEFICIARY = 600  # twice over, with the attachment points of a pass
+_START_SECONDS = 1.8
+_START_BYTES = 312 * 2**20  # interpreter, numba with the kernels, scipy, xarray, zarr
+_BYTES_PER_POINT = 500  # planned
+_BYTES_PER_REMEMBERED_POINT = 15_000  # with its scenario and its contracts
+_REMEMBERED_POINTS = 2_048
+_BYTES_PER_BENEFICIARY = 250  # twice over, with the attachment points of a pass
 _CHUNK_BYTES = 4096  # the least a file takes
 
 
@@ -144,6 +145,7 @@ class _Survey:
         self._prepared = prepared
         self._passes: dict[bytes, _Pass] = {}
         self._designs: dict[bytes, frozenset[bytes]] = {}  # of contracts, by what they rest on
+        self._same: dict[frozenset[bytes], frozenset[bytes]] = {}  # each set held once
         self._sets: dict[frozenset[bytes], int] = {}
         self._settled: set[bytes] = set()
         self._settled_draws = 0
@@ -156,13 +158,12 @@ class _Survey:
         """Look at the next point."""
         prepared, draws = self._prepared, scenario.run.draws
         people = sum(each.beneficiaries for each in prepared.population(scenario).segments)
-        costs = prepared.cost_text(scenario)
-        on = self._passes.setdefault(_digest(costs), _Pass(len(self._passes), people, draws))
-        shocks = prepared.shock_text(scenario)
+        costs, shocks = prepared.cost_key(scenario), prepared.shock_key(scenario)
+        on = self._passes.setdefault(costs, _Pass(len(self._passes), people, draws))
         designs: frozenset[bytes] = frozenset()
-        for place, text in enumerate(prepared.contract_texts(scenario)):
-            designs |= self._drafted(scenario, place, text)
-            settlement = _digest(costs + shocks + text)
+        for place, key in enumerate(prepared.contract_keys(scenario)):
+            designs |= self._drafted(scenario, place, key)
+            settlement = digest(costs + shocks + key)
             if settlement not in self._settled:
                 self._settled.add(settlement)
                 self._settled_draws += draws
@@ -171,12 +172,12 @@ class _Survey:
         self._designs_of.append(self._sets.setdefault(designs, len(self._sets)))
         self._tracks = max(self._tracks, len(scenario.track))
 
-    def _drafted(self, scenario: Scenario, place: int, text: str) -> frozenset[bytes]:
+    def _drafted(self, scenario: Scenario, place: int, key: bytes) -> frozenset[bytes]:
         """The stop-loss designs of a contract, which is written unless it was before."""
-        key = _digest(text)
         if key not in self._designs:
             contract = self._prepared.draft(scenario, place)
-            self._designs[key] = frozenset(_digest(repr(payout_key(d))) for d in contract.designs)
+            designs = frozenset(digest(repr(payout_key(d))) for d in contract.designs)
+            self._designs[key] = self._same.setdefault(designs, designs)
             self._provisional |= contract.settles_provisionally
         return self._designs[key]
 
@@ -211,10 +212,6 @@ class _Survey:
             draws=draws,
             provisional=self._provisional,
         )
-
-
-def _digest(text: str) -> bytes:
-    return hashlib.blake2b(text.encode(), digest_size=16).digest()
 
 
 def _unit(
@@ -312,7 +309,8 @@ def forecast_sweep(
         + plan.settlements * _SECONDS_PER_TRACK
         + plan.settled_draws * _SECONDS_PER_SETTLED_DRAW,
         memory_bytes=_START_BYTES
-        + min(points, _REMEMBERED_POINTS) * _BYTES_PER_POINT
+        + points * _BYTES_PER_POINT
+        + min(points, _REMEMBERED_POINTS) * _BYTES_PER_REMEMBERED_POINT
         + plan.beneficiaries * _BYTES_PER_BENEFICIARY
         + (segments + 20 + 3 * lines) * row
         + min(PAYOUT_BYTES, plan.settlements * row)

@@ -88,6 +88,7 @@ def test_any_size_of_job_gives_the_bits_of_one_thread(local, loaded, serial, blo
     assert_same_bits(run(loaded, local, block_size=block_size), serial)
 
 
+@pytest.mark.slow
 @posix
 @pytest.mark.parametrize("victims", [1, 2])
 def test_workers_killed_in_the_middle_change_nothing(loaded, serial, victims):
@@ -131,6 +132,7 @@ def test_few_jobs_are_in_flight(local):
     assert min(waiting[:20]) > local.workers  # and none of them idles
 
 
+@pytest.mark.slow
 def test_a_worker_that_joins_late_gets_its_share():
     with Dask.connect(workers=1) as executor:
         results = executor.run(slowly, 0.05, iter(range(1000)))
@@ -178,6 +180,7 @@ def test_what_a_job_raises_is_raised_here(local):
         list(local.run(fail, ZeroDivisionError, [7]))
 
 
+@pytest.mark.slow
 def test_a_job_that_kills_its_workers_is_given_up_with_a_sentence(monkeypatch):
     monkeypatch.setitem(cluster._SETTINGS, "distributed.scheduler.allowed-failures", 1)
     with (
@@ -323,6 +326,7 @@ def started(folder, *options):
     return process
 
 
+@pytest.mark.slow
 def test_the_command_keeps_the_bits_and_leaves_nothing_else(tmp_path):
     asked = ["--draws", 2000, "--json", "--quiet"]
     folder = tmp_path / "work"
@@ -358,6 +362,7 @@ def started_with_workers(folder):
     return process, children
 
 
+@pytest.mark.slow
 @posix
 @pytest.mark.parametrize("whole_group", [False, True], ids=["process", "terminal"])
 def test_ctrl_c_leaves_neither_processes_nor_noise(tmp_path, whole_group):
@@ -370,6 +375,7 @@ def test_ctrl_c_leaves_neither_processes_nor_noise(tmp_path, whole_group):
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
 
+@pytest.mark.slow
 @posix
 def test_a_killed_command_takes_its_workers_along(tmp_path):
     process, children = started_with_workers(tmp_path)
@@ -378,6 +384,7 @@ def test_a_killed_command_takes_its_workers_along(tmp_path):
     assert psutil.wait_procs(children, timeout=20)[1] == []
 
 
+@pytest.mark.slow
 @posix
 def test_a_scheduler_that_goes_is_one_sentence(tmp_path):
     with scheduler(workers=1) as (address, main):

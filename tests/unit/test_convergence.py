@@ -18,11 +18,12 @@ from simdc.convergence import Convergence, add_convergence, simulate_until
 from simdc.errors import InputError
 from simdc.estimate import Estimate, quantile
 from simdc.executors import Threads
+from simdc.figures import STATISTICS
 from simdc.guarantee import LEVELS
 from simdc.report.convergence import not_reached
 from simdc.report.document import render_json
 from simdc.report.terminal import render_run
-from simdc.result import STATISTICS, build_result, group
+from simdc.result import build_result, group
 from simdc.variables import VARIABLES
 from simdc.watch import LIMIT, Until, Watched, ask, figures
 

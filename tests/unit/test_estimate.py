@@ -18,6 +18,7 @@ from simdc.estimate import (
     expected_excess,
     mean,
     mean_excess,
+    moments,
     probability,
     quantile,
     standard_deviation,
@@ -272,3 +273,17 @@ def test_estimates_move_and_scale_with_the_draws(seed, shift, scale):
             assert new == pytest.approx(shift + scale * old, rel=1e-9, abs=tolerance)
         assert after.standard_error == pytest.approx(scale * before.standard_error, rel=1e-6)
         assert after.low <= after.value <= after.high
+
+
+@given(st.integers(30, 400), st.integers(0, 2**32), st.floats(-1e9, 1e9), st.floats(1e-3, 1e9))
+def test_moments_are_the_mean_and_the_deviation_of_numpy(n, seed, location, scale):
+    values = location + scale * np.random.default_rng(seed).normal(size=n)
+    centre, deviation = moments(values)
+    assert (centre, deviation) == (mean(values), standard_deviation(values))
+    assert (centre.value, deviation.value) == (values.mean(), values.std(ddof=1))
+    assert centre.standard_error == values.std(ddof=1) / math.sqrt(n)
+
+
+def test_moments_need_draws():
+    with pytest.raises(UnsupportedEstimate):
+        moments(np.arange(29.0))

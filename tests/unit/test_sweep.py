@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -17,7 +18,7 @@ import simdc.sweep.evaluate
 import simdc.sweep.passes
 import simdc.sweep.plan
 from simdc.cli.main import _status
-from simdc.errors import InputError
+from simdc.errors import InputError, SimdcError
 from simdc.executors import Threads
 from simdc.kernels.ready import warm_up
 from simdc.result import group
@@ -170,6 +171,18 @@ def test_threads_change_no_bit(loaded, tmp_path):
     for workers in (1, 3):
         swept(loaded, tmp_path / str(workers), *vary, executor=Threads(workers))
     assert content_hash(tmp_path / "1") == content_hash(tmp_path / "3")
+
+
+def test_a_cluster_changes_no_bit(loaded, tmp_path, monkeypatch):
+    pytest.importorskip("distributed")
+    from simdc.executors.cluster import Dask
+
+    monkeypatch.setattr(simdc.sweep.plan, "_MOST_POINTS", 2)
+    vary = [f"{DISCOUNT}=0.01,0.02,0.03", "run.seed=11,12"]
+    swept(loaded, tmp_path / "here", *vary)
+    with Dask.connect(workers=2) as cluster:
+        swept(loaded, tmp_path / "there", *vary, executor=cluster)
+    assert content_hash(tmp_path / "here") == content_hash(tmp_path / "there")
 
 
 def test_points_share_their_luck(loaded, tmp_path):
@@ -474,6 +487,30 @@ def test_a_full_disk_says_what_is_saved(path, monkeypatch, capsys, expected_hash
     assert "No space left" in told
     assert re.search(r"[1-5] of 6 points are saved", told)
     monkeypatch.setattr(store, "force", real)
+    assert _status(["sweep", "scenario.toml", *VARY, "--resume", "--json"]) == 0
+    assert content_hash(path.parent / "results" / "scenario.sweep.zarr") == expected_hash
+
+
+class LostCluster:
+    """An executor that loses its workers after the first job."""
+
+    workers, job_seconds, threads = 1, 1.0, Threads(1)
+
+    def run(self, work, shared, jobs):
+        yield 0, work(shared, next(iter(jobs)))
+        raise SimdcError("the scheduler is gone.")
+
+
+def test_a_lost_cluster_says_what_is_saved(path, monkeypatch, capsys, expected_hash):
+    monkeypatch.chdir(path.parent)
+    monkeypatch.setattr(simdc.sweep.plan, "_MOST_POINTS", 1)
+    with monkeypatch.context() as lost:
+        opened = contextlib.nullcontext(LostCluster())
+        lost.setattr("simdc.cli.where.Where.opened", lambda where: opened)
+        assert _status(["sweep", "scenario.toml", *VARY]) == 1
+    told = capsys.readouterr().err
+    assert "the scheduler is gone" in told
+    assert "1 of 6 points are saved in results/scenario.sweep.zarr" in told
     assert _status(["sweep", "scenario.toml", *VARY, "--resume", "--json"]) == 0
     assert content_hash(path.parent / "results" / "scenario.sweep.zarr") == expected_hash
 
