@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simdc.errors import InputError, Problem, nearest
+from simdc.magnitude import LEAST, MOST, SIZE
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -153,6 +154,9 @@ def numbers(
         good[:] = False
     if not good.all():
         raise _refusal(name, int(np.argmin(good)), column, path, sentence)
+    sized = (values == 0) | ((np.abs(values) >= LEAST) & (np.abs(values) <= MOST))
+    if not sized.all():
+        raise _refusal(name, int(np.argmin(sized)), column, path, SIZE)
     return values
 
 

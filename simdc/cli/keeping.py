@@ -1,21 +1,74 @@
-"""What is saved of a store when something ends the work on it, and how to go on."""
+"""What commands that fill a store share: options, and what is saved when they end early."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import reduce
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from simdc.errors import SimdcError
 
 if TYPE_CHECKING:
-    from simdc.sweep.run import SweepProgress
+    from simdc.sweep.fill import StoreProgress
 
-__all__ = ["Saved", "saying_what_is_saved"]
+__all__ = ["Saved", "draw_options", "level_option", "saying_what_is_saved", "store_options"]
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def draw_options(whose: str) -> Callable[[Command], Command]:
+    """``--draws`` and ``--seed``, instead of whose they are."""
+    return _all(
+        click.option("--draws", type=click.IntRange(min=1), help=f"Draws, instead of {whose}."),
+        click.option("--seed", type=click.IntRange(min=0, max=2**64 - 1), help="Seed, likewise."),
+    )
+
+
+def level_option(command: Command) -> Command:
+    """``--level``, any number of times."""
+    return click.option(
+        "--level",
+        "levels",
+        type=float,
+        multiple=True,
+        help="Probability with which a guarantee is to cover the total owed, as a fraction. May be "
+        "given several times; by default 90, 95, 99 and 99.5%.",
+    )(command)
+
+
+def store_options(kind: str, one: str) -> Callable[[Command], Command]:
+    """Where the store is, whether to go on with it, and how to tell about it.
+
+    Parameters
+    ----------
+    kind : str
+        Of store, as its name says.
+    one : str
+        What one of its points is called.
+    """
+    return _all(
+        click.option(
+            "-o",
+            "--output",
+            type=click.Path(path_type=Path),
+            help=f"Folder of the store. Default: results/NAME.{kind}.zarr",
+        ),
+        click.option("--resume", is_flag=True, help="Go on with the store that is there."),
+        click.option(
+            "--dry-run", is_flag=True, help=f"Check every {one}, say what it takes, and stop."
+        ),
+        click.option("--json", "as_json", is_flag=True, help="Print JSON and nothing else."),
+        click.option("--quiet", is_flag=True, help="No progress."),
+    )
+
+
+def _all(*options: Callable[[Any], Any]) -> Callable[[Command], Command]:
+    return lambda command: reduce(lambda made, option: option(made), reversed(options), command)
 
 
 @dataclass
@@ -27,13 +80,13 @@ class Saved:
     target : Path
     what : str
         What its points are called, such as ``entities``.
-    so_far : SweepProgress or None
+    so_far : StoreProgress or None
         To be kept up to date; None until the store is there.
     """
 
     target: Path
     what: str
-    so_far: SweepProgress | None = None
+    so_far: StoreProgress | None = None
 
     def say_what_was_damaged(self) -> None:
         """Say what had to be worked out again, if anything."""

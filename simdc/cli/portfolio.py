@@ -9,39 +9,22 @@ from typing import TYPE_CHECKING
 
 import click
 
-from simdc.cli.keeping import saying_what_is_saved
+from simdc.cli.keeping import draw_options, level_option, saying_what_is_saved, store_options
 from simdc.cli.progress import progress_bar, say_if_compiling
 from simdc.cli.room import refuse_what_does_not_fit
 from simdc.cli.where import Where, executor_options
 
 if TYPE_CHECKING:
     from simdc.portfolio.forecast import PortfolioForecast
-    from simdc.sweep.run import SweepProgress
+    from simdc.sweep.fill import StoreProgress
 
 
 @click.command()
 @click.argument("portfolio", metavar="FILE", type=click.Path(path_type=Path))
-@click.option("--draws", type=click.IntRange(min=1), help="Draws, instead of the portfolio's.")
-@click.option("--seed", type=click.IntRange(min=0, max=2**64 - 1), help="Seed, likewise.")
-@click.option(
-    "--level",
-    "levels",
-    type=float,
-    multiple=True,
-    help="Probability with which a guarantee is to cover the total owed, as a fraction. May be "
-    "given several times; by default 90, 95, 99 and 99.5%.",
-)
+@draw_options("the portfolio's")
+@level_option
 @executor_options
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(path_type=Path),
-    help="Folder of the store. Default: results/NAME.portfolio.zarr",
-)
-@click.option("--resume", is_flag=True, help="Go on with the store that is there.")
-@click.option("--dry-run", is_flag=True, help="Check every entity, say what it takes, and stop.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON and nothing else.")
-@click.option("--quiet", is_flag=True, help="No progress.")
+@store_options("portfolio", "entity")
 def command(
     portfolio: Path,
     draws: int | None,
@@ -101,7 +84,7 @@ def command(
         progress_bar(entities, quiet, "simulating", "entities") as told,
     ):
 
-        def progress(so_far: SweepProgress) -> None:
+        def progress(so_far: StoreProgress) -> None:
             saved.so_far = so_far
             told(so_far.done)
 

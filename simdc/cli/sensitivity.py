@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from simdc.cli.keeping import saying_what_is_saved
+from simdc.cli.keeping import draw_options, saying_what_is_saved, store_options
 from simdc.cli.progress import progress_bar, say_if_compiling
 from simdc.cli.room import refuse_what_does_not_fit
 from simdc.cli.where import Where, executor_options
 
 if TYPE_CHECKING:
+    from simdc.sweep.fill import StoreProgress
     from simdc.sweep.plan import SweepForecast
-    from simdc.sweep.run import SweepProgress
 
 
 @click.command()
@@ -35,12 +35,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="Base samples N, a power of two. N x (settings + 2) points are worked out.",
 )
-@click.option("--draws", type=click.IntRange(min=1), help="Draws, instead of the scenario's.")
-@click.option(
-    "--seed",
-    type=click.IntRange(min=0, max=2**64 - 1),
-    help="Seed of draws, samples and limits, likewise.",
-)
+@draw_options("the scenario's")
 @click.option(
     "--track",
     "tracks",
@@ -56,16 +51,7 @@ if TYPE_CHECKING:
     help="Probability with which the guarantee is to cover the total owed.",
 )
 @executor_options
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(path_type=Path),
-    help="Folder of the store of all points. Default: results/NAME.sensitivity.zarr",
-)
-@click.option("--resume", is_flag=True, help="Go on with the store that is there.")
-@click.option("--dry-run", is_flag=True, help="Check every point, say what it takes, and stop.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON and nothing else.")
-@click.option("--quiet", is_flag=True, help="No progress.")
+@store_options("sensitivity", "point")
 def command(
     scenario: Path,
     vary: tuple[str, ...],
@@ -128,7 +114,7 @@ def command(
     with where.opened() as executor, saying_what_is_saved(target) as saved:
         with progress_bar(asked.points, quiet, "simulating", "points") as told:
 
-            def progress(so_far: SweepProgress) -> None:
+            def progress(so_far: StoreProgress) -> None:
                 saved.so_far = so_far
                 told(so_far.done)
 

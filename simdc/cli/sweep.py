@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from simdc.cli.keeping import saying_what_is_saved
+from simdc.cli.keeping import draw_options, level_option, saying_what_is_saved, store_options
 from simdc.cli.progress import progress_bar, say_if_compiling
 from simdc.cli.room import refuse_what_does_not_fit
 from simdc.cli.where import Where, executor_options
 
 if TYPE_CHECKING:
+    from simdc.sweep.fill import StoreProgress
     from simdc.sweep.plan import SweepForecast
-    from simdc.sweep.run import SweepProgress
 
 
 @click.command()
@@ -40,28 +40,11 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path),
     help="Take the points from a CSV file, its header paths, or TOML with [[point]] tables.",
 )
-@click.option("--draws", type=click.IntRange(min=1), help="Draws, instead of the scenario's.")
-@click.option("--seed", type=click.IntRange(min=0, max=2**64 - 1), help="Seed, likewise.")
-@click.option(
-    "--level",
-    "levels",
-    type=float,
-    multiple=True,
-    help="Probability with which a guarantee is to cover the total owed, as a fraction. May be "
-    "given several times; by default 90, 95, 99 and 99.5%.",
-)
+@draw_options("the scenario's")
+@level_option
 @click.option("--keep-draws", is_flag=True, help="Keep every draw of every point besides.")
 @executor_options
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(path_type=Path),
-    help="Folder of the store. Default: results/NAME.sweep.zarr",
-)
-@click.option("--resume", is_flag=True, help="Go on with the store that is there.")
-@click.option("--dry-run", is_flag=True, help="Check every point, say what it takes, and stop.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON and nothing else.")
-@click.option("--quiet", is_flag=True, help="No progress.")
+@store_options("sweep", "point")
 def command(
     scenario: Path,
     vary: tuple[str, ...],
@@ -136,7 +119,7 @@ def command(
         progress_bar(design.size, quiet, "simulating", "points") as told,
     ):
 
-        def progress(so_far: SweepProgress) -> None:
+        def progress(so_far: StoreProgress) -> None:
             saved.so_far = so_far
             told(so_far.done)
 

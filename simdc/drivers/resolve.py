@@ -41,6 +41,7 @@ from simdc.drivers.laws import (
 )
 from simdc.drivers.resolved import AMOUNTS, COST_DRIVERS, DRIVER_NAMES, ResolvedDrivers
 from simdc.errors import InputError, Problem, nearest
+from simdc.magnitude import SIZE, has_size
 from simdc.outcome import Assumption
 
 if TYPE_CHECKING:
@@ -340,6 +341,9 @@ def _column(path: Path, column: str | None, where: str) -> Array:
             cell = row[position] if position < len(row) else ""
             message = f"line {line} of {path.name} must hold a finite number in '{column}'"
             raise InputError(Problem(message, f"{where}.file", f"'{cell}'"))
+        if not has_size(value):
+            message = f"what line {line} of {path.name} holds in '{column}' {SIZE}"
+            raise InputError(Problem(message, f"{where}.file", f"'{row[position]}'"))
         values.append(value)
     if not values:
         raise InputError(Problem(f"column '{column}' of {path.name} is empty", f"{where}.file"))

@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from simdc import interrupts
 from simdc.engine import KEPT_LINES, PROVISIONAL_LINE, simulate
 from simdc.estimate import CONFIDENCE, draws_needed
 from simdc.executors import Executor, Threads
@@ -31,14 +30,16 @@ from simdc.portfolio.members import Member, Portfolio, load_portfolio
 from simdc.portfolio.read import read_portfolio
 from simdc.portfolio.survey import inputs, survey
 from simdc.provenance import host, versions
+from simdc.sweep.fill import StoreProgress, Worked, fill
 from simdc.sweep.identity import sweep_identity
-from simdc.sweep.run import SweepProgress
-from simdc.sweep.store import Finished, SweepStore
+from simdc.sweep.store import SweepStore
 from simdc.sweep.template import point_template
 from simdc.variables import SIGN_CONVENTION
 
 if TYPE_CHECKING:
     import xarray as xr
+
+    from simdc.sweep.layout import Unit
 
 __all__ = ["KEPT_DRAWS", "PortfolioRun", "entity_seed", "run_portfolio"]
 
@@ -105,7 +106,7 @@ class PortfolioRun:
         executor: Executor,
         *,
         resume: bool = False,
-        progress: Callable[[SweepProgress], None] = lambda so_far: None,
+        progress: Callable[[StoreProgress], None] = lambda so_far: None,
     ) -> None:
         """Work out every entity and write it to a store.
 
@@ -144,28 +145,18 @@ class PortfolioRun:
                 fixed={"inputs": self._inputs},
             )
         )
-        with store:
-            found = store.finished() if resume else Finished((), ())
-            done, damaged = len(found.whole), len(found.damaged)
-            progress(SweepProgress(entities, done, damaged))
-            left = [unit for unit in store.units if unit.index not in set(found.whole)]
-            for place, figures in self._figures([unit.index for unit in left], executor):
-                with interrupts.held():  # so that what is told to be saved is
-                    store.write(left[place], {name: value[None] for name, value in figures.items()})
-                    done += 1
-                    progress(SweepProgress(entities, done, damaged))
+        fill(store, lambda left: self._worked(left, executor), is_new=not resume, progress=progress)
 
-    def _figures(
-        self, wanted: Sequence[int], executor: Executor
-    ) -> Iterator[tuple[int, dict[str, Array]]]:
-        """Figures of some entities as they are finished, each with its place among them."""
+    def _worked(self, left: Sequence[Unit], executor: Executor) -> Iterator[Worked]:
+        """Entities as they are finished."""
         shared = _Shared(self.portfolio.draws, self.portfolio.seed, self._lines, self._levels)
-        members = (self.portfolio.members[index] for index in wanted)
+        members = (self.portfolio.members[unit.index] for unit in left)
         if executor is executor.threads:  # threads of this process share the draws of an entity
-            for place, member in enumerate(members):
-                yield place, _settled(shared, member, executor)
-        else:
-            yield from executor.run(_settled, shared, members)
+            for unit, member in zip(left, members, strict=True):
+                yield unit, _as_unit(_settled(shared, member, executor))
+            return
+        for index, found in executor.run(_settled, shared, members):
+            yield left[index], _as_unit(found)
 
     # --- what the store is told ---------------------------------------------------------------
 
@@ -230,7 +221,7 @@ def run_portfolio(
     levels: Sequence[float] = LEVELS,
     executor: Executor | None = None,
     resume: bool = False,
-    progress: Callable[[SweepProgress], None] = lambda so_far: None,
+    progress: Callable[[StoreProgress], None] = lambda so_far: None,
 ) -> xr.DataTree:
     """Settle every entity of a portfolio, and keep them in a Zarr store.
 
@@ -292,3 +283,8 @@ def _settled(shared: _Shared, member: Member, executor: Executor | None = None) 
         **{f"guarantee/{name}": value for name, value in sized.items()},
         **{f"draws/{line}": lines[line] for line in KEPT_DRAWS},
     }
+
+
+def _as_unit(figures: dict[str, Array]) -> dict[str, Array]:
+    """Figures of one entity as a unit of the store."""
+    return {name: value[None] for name, value in figures.items()}

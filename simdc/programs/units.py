@@ -13,6 +13,8 @@ from datetime import date
 from itertools import pairwise
 from typing import Any, TypeAlias
 
+from simdc.magnitude import SIZE, has_size
+
 __all__ = [
     "KINDS",
     "QUALITY_METHODS",
@@ -88,7 +90,11 @@ def _kind(unit: str) -> str:
 
 def _number(value: object, allowed: Callable[[float], bool], sentence: str) -> float:
     # bool is an int to Python, but never a quantity to a reader of a rule.
-    if not isinstance(value, int | float) or isinstance(value, bool) or not allowed(value):
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        raise ValueError(sentence)
+    if not has_size(value):
+        raise ValueError(SIZE)
+    if not allowed(value):
         raise ValueError(sentence)
     return float(value)
 

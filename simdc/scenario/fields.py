@@ -15,6 +15,8 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field, GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
+from simdc.magnitude import SIZE, has_size
+
 __all__ = [
     "REFUSAL",
     "AgreementYear",
@@ -99,7 +101,13 @@ class Figure:
             raise refuse(f"must be {self.what}")
         if not (self.minimum <= value <= self.maximum and value > self.above):
             raise refuse(f"must be {self.what}")
+        if not self.has_size(value):
+            raise refuse(SIZE)
         return value
+
+    def has_size(self, value: float) -> bool:
+        """Whether it is neither absurdly large nor absurdly small."""
+        return has_size(value)
 
     def __get_pydantic_core_schema__(
         self, source: Any, handler: GetCoreSchemaHandler
@@ -121,7 +129,7 @@ class Figure:
 
 @dataclass(frozen=True)
 class WholeFigure(Figure):
-    """A figure without a fractional part."""
+    """A figure without a fractional part, with bounds of its own."""
 
     def check(self, value: object) -> object:
         """The value as an integer; 1e4 is one, 1.5 is not."""
@@ -131,6 +139,10 @@ class WholeFigure(Figure):
                 raise refuse(f"must be {self.what}")
             return int(checked)
         return checked
+
+    def has_size(self, value: float) -> bool:
+        """A seed is as large as it is."""
+        return True
 
 
 def _composed(name: object) -> object:

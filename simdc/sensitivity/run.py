@@ -26,11 +26,12 @@ from simdc.sensitivity.findings import Findings, OutputFindings
 from simdc.sensitivity.indices import Indices, sobol_indices, why_none
 from simdc.sensitivity.tornado import OUTPUTS, changes, figures, widest_first
 from simdc.sweep.evaluate import Evaluator
+from simdc.sweep.fill import StoreProgress
 from simdc.sweep.parts import Preparations
 from simdc.sweep.plan import SweepForecast
 from simdc.sweep.points import Variation
 from simdc.sweep.read import read_sweep
-from simdc.sweep.run import Sweep, SweepProgress
+from simdc.sweep.run import Sweep
 
 __all__ = ["Sensitivity"]
 
@@ -112,7 +113,7 @@ class Sensitivity:
         executor: Executor,
         *,
         resume: bool = False,
-        progress: Callable[[SweepProgress], None] = lambda so_far: None,
+        progress: Callable[[StoreProgress], None] = lambda so_far: None,
     ) -> None:
         """Work out Saltelli's points, as `simdc.sweep.run.Sweep.run` does, and keep them.
 

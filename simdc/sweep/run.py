@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from simdc import interrupts
 from simdc.errors import InputError
 from simdc.estimate import CONFIDENCE, draws_needed
 from simdc.executors import Executor, Threads
@@ -21,12 +20,13 @@ from simdc.provenance import origin
 from simdc.result import assumption_columns, labelled, rule_columns
 from simdc.scenario.models import Scenario
 from simdc.sweep.evaluate import Evaluator, PointFigures
+from simdc.sweep.fill import StoreProgress, Worked, fill
 from simdc.sweep.identity import sweep_identity
 from simdc.sweep.parts import Preparations
 from simdc.sweep.plan import Plan, SweepForecast, forecast_sweep, plan_sweep
 from simdc.sweep.points import Variation, design_of
 from simdc.sweep.read import read_sweep
-from simdc.sweep.store import Finished, SweepStore
+from simdc.sweep.store import SweepStore
 from simdc.sweep.template import point_template
 from simdc.variables import SIGN_CONVENTION
 
@@ -37,23 +37,7 @@ if TYPE_CHECKING:
     from simdc.sweep.design import Design
     from simdc.sweep.layout import Unit
 
-__all__ = ["Sweep", "SweepProgress", "run_sweep"]
-
-
-@dataclass(frozen=True)
-class SweepProgress:
-    """How far a sweep is.
-
-    Attributes
-    ----------
-    points, done, damaged : int
-        All points, those that are on disk, and those among the rest that had been on disk but were
-        damaged.
-    """
-
-    points: int
-    done: int
-    damaged: int = 0
+__all__ = ["Sweep", "run_sweep"]
 
 
 class Sweep:
@@ -121,7 +105,7 @@ class Sweep:
         executor: Executor,
         *,
         resume: bool = False,
-        progress: Callable[[SweepProgress], None] = lambda so_far: None,
+        progress: Callable[[StoreProgress], None] = lambda so_far: None,
     ) -> None:
         """Work out every point and write it to a store, unit by unit.
 
@@ -159,33 +143,21 @@ class Sweep:
                 fixed={"inputs": self._inputs()},
             )
         )
-        with store:
-            found = store.finished() if resume else Finished((), ())
-            done = sum(store.units[index].points.size for index in found.whole)
-            damaged = sum(store.units[index].points.size for index in found.damaged)
-            progress(SweepProgress(self.design.size, done, damaged))
-            whole = set(found.whole)
-            left = [unit for unit in store.units if unit.index not in whole]
-            left.sort(key=self._order)
-            for unit, figures in self._figures(left, executor):
-                with interrupts.held():  # so that what is told to be saved is
-                    store.write(unit, _as_unit(figures, unit.shape))
-                    done += unit.points.size
-                    progress(SweepProgress(self.design.size, done, damaged))
+        fill(store, lambda left: self._worked(left, executor), is_new=not resume, progress=progress)
 
-    def _figures(
-        self, units: Sequence[Unit], executor: Executor
-    ) -> Iterator[tuple[Unit, Sequence[PointFigures]]]:
-        """Units as they are finished, each with the figures of its points in order."""
+    def _worked(self, left: Sequence[Unit], executor: Executor) -> Iterator[Worked]:
+        """Units as they are finished."""
+        units = sorted(left, key=self._order)
         shared = _Shared(self.loaded, self.design, self.plan.lines, self._levels, self._keep_draws)
         if executor is executor.threads:  # threads of this process share the work within a pass
             evaluator = shared.evaluator(executor, self._prepared)
             for unit in units:
-                yield unit, evaluator.figures(map(self._variation.scenario, unit.points.tolist()))
+                figures = evaluator.figures(map(self._variation.scenario, unit.points.tolist()))
+                yield unit, _as_unit(figures, unit.shape)
             return
         jobs = (unit.points.tolist() for unit in units)
-        for index, figures in executor.run(_of_points, shared, jobs):
-            yield units[index], figures
+        for index, found in executor.run(_of_points, shared, jobs):
+            yield units[index], _as_unit(found, units[index].shape)
 
     def _order(self, unit: Unit) -> tuple[int, int, int]:
         """Units of a pass one after another, and of those the ones that share designs."""
@@ -271,7 +243,7 @@ def run_sweep(
     keep_draws: bool = False,
     executor: Executor | None = None,
     resume: bool = False,
-    progress: Callable[[SweepProgress], None] = lambda so_far: None,
+    progress: Callable[[StoreProgress], None] = lambda so_far: None,
 ) -> xr.DataTree:
     """Settle variants of a scenario, all on the same draws, and keep them in a Zarr store.
 
