@@ -72,6 +72,11 @@ def test_version(capsys):
     assert capsys.readouterr().out.startswith("simdc ")
 
 
+def test_a_name_of_a_file_steers_no_terminal(capsys):
+    assert _status(["validate", "up\x1b[A\u202e.toml"]) == 2
+    assert "up\\u001b[A\\u202e.toml: there is no such file" in capsys.readouterr().err
+
+
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     folder = tmp_path_factory.mktemp("run")

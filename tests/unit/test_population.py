@@ -254,6 +254,8 @@ HEADER = "segment,months,expected_cost\n"
         ("months,expected_cost\n12,1\n", "column 'segment'"),
         (HEADER + "Aged,12,1\nAged,12,-1\n", r"'expected_cost', line 3: must be .*\(given -1"),
         (HEADER + "Aged,12,inf\n", r"'expected_cost', line 2: .*\(given inf\)"),
+        (HEADER + "Aged,12,0\nAged,12,1.1e15\n", r"line 3: must be 0 or of a size .*1e15"),
+        (HEADER + "Aged,12,1e-13\n", r"line 2: must be 0 or of a size between 1e-12"),
         (HEADER + "Aged,12,NaN\n", r"'expected_cost', line 2: .*\(given nothing\)"),
         (HEADER + 'Aged,12,"1,000"\n', r"line 2: .*\(given 1,000\)"),
         (HEADER + "Aged,12,True\n", r"line 2: .*\(given True\)"),

@@ -405,6 +405,9 @@ def test_allowed_values(unit: str, value: Any) -> None:
         ("fraction", None),
         ("dollars", math.inf),
         ("dollars", math.nan),
+        ("dollars", math.nextafter(1e15, math.inf)),
+        ("dollars", math.nextafter(1e-12, 0)),
+        ("dollars", 10**400),  # no float holds it
         ("multiplier", -0.1),
         ("multiplier", math.inf),
         ("beneficiaries", 0.5),
