@@ -29,6 +29,8 @@ from simdc.engine import SECONDS_PER_BENEFICIARY_DRAW, SegmentPlan, distinct_des
 from simdc.executors import Executor, Threads, available_threads
 from simdc.executors.cluster import Dask
 from simdc.kernels.ready import warm_up
+from simdc.portfolio.members import load_portfolio
+from simdc.portfolio.run import KEPT_DRAWS, PortfolioRun
 from simdc.prepare import prepare
 from simdc.provenance import versions
 from simdc.runner import Forecast, forecast
@@ -194,6 +196,26 @@ def whole_program() -> dict[str, Any]:
         "shared_bytes": PROGRAM_ENTITIES * sizes["shared"],
         "memory_bytes": one.memory_bytes,
         "disk_bytes": PROGRAM_ENTITIES * one.disk_bytes,
+        "portfolio": _as_portfolio(),
+    }
+
+
+def _as_portfolio() -> dict[str, float]:
+    """The same entities as one portfolio, each on the track it has elected."""
+    with tempfile.TemporaryDirectory() as folder:
+        scenario = toml(PROGRAM_PEOPLE // PROGRAM_ENTITIES, SEGMENTS, TRACKS)
+        (Path(folder) / "scenario.toml").write_text(scenario, encoding="utf-8")
+        track = load_scenario(Path(folder) / "scenario.toml").scenario.track[0].name
+        rows = [f"entity {place},scenario.toml,{track}" for place in range(PROGRAM_ENTITIES)]
+        table_of_them = Path(folder) / "program.csv"
+        table_of_them.write_text("\n".join(["name,scenario,track", *rows]), encoding="utf-8")
+        portfolio = load_portfolio(table_of_them, draws=PROGRAM_DRAWS)
+        expected = PortfolioRun(portfolio).forecast(1)
+    return {
+        "seconds": expected.seconds,
+        "network_bytes": 2 * 8 * len(KEPT_DRAWS) * PROGRAM_ENTITIES * PROGRAM_DRAWS,
+        "memory_bytes": expected.memory_bytes,
+        "disk_bytes": expected.disk_bytes,
     }
 
 
@@ -229,6 +251,7 @@ def page(found: dict[str, Any]) -> str:
         "long.",
         "### The whole program, on paper",
         _program(found),
+        _portfolio(found),
         END,
     ]
     return "\n\n".join(sections)
@@ -296,6 +319,29 @@ def _program(found: dict[str, Any]) -> str:
             "time; a worker holds what a pass shares and a few blocks, some hundred MB with the "
             "interpreter.",
             table(head, rows),
+        )
+    )
+
+
+def _portfolio(found: dict[str, Any]) -> str:
+    asked = found["program"]["portfolio"]
+    each = asked["seconds"] / PROGRAM_ENTITIES
+    network = asked["network_bytes"] / 2 / _bytes_per_second(found)
+    rows = [
+        (f"{workers}", f"{max(rounds * each, network) / 60:,.0f} min")
+        for workers in PROGRAM_CORES
+        for rounds in [-(-PROGRAM_ENTITIES // workers)]
+    ]
+    return "\n\n".join(
+        (
+            "As one portfolio (`simdc portfolio program.csv --scheduler ...`) each entity, on the "
+            "track it has elected, is one job that a worker does from beginning to end: "
+            f"{each:.0f} s of one core as `--dry-run` foretells it. The driver writes "
+            f"{len(KEPT_DRAWS)} lines of every draw, {asked['disk_bytes'] / 1e9:.1f} GB on disk; "
+            f"through the scheduler they are {asked['network_bytes'] / 1e9:.1f} GB on the "
+            "network. It holds one entity at a time, and a worker needs up to "
+            f"{asked['memory_bytes'] / 1e9:.1f} GB.",
+            table(("worker processes", "together"), rows),
         )
     )
 
