@@ -10,6 +10,9 @@ from pathlib import Path
 
 __all__ = ["InputError", "Problem", "SimdcError", "nearest"]
 
+_LONGEST = 200  # characters of what was given
+_SHOWN = 12  # places of one mistake
+
 
 class SimdcError(Exception):
     """A failure that is told to the user without a traceback.
@@ -49,7 +52,8 @@ class Problem:
 
     def __str__(self) -> str:
         where = f"{self.path}: " if self.path else ""
-        given = f" (given {self.given})" if self.given else ""
+        shown = self.given if len(self.given) <= _LONGEST else f"{self.given[:_LONGEST]}..."
+        given = f" (given {shown})" if shown else ""
         hint = f"; did you mean '{self.suggestion}'?" if self.suggestion else "."
         return f"{where}{self.message}{given}{hint}"
 
@@ -94,9 +98,6 @@ class InputError(SimdcError):
         if self.file is None:
             return ""
         return f"{self.file}:{problem.line}: " if problem.line else f"{self.file}: "
-
-
-_SHOWN = 12  # places of one mistake
 
 
 def _places(first: Problem, others: Sequence[Problem]) -> str:

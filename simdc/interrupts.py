@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-__all__ = ["check", "held", "install"]
+__all__ = ["check", "held", "install", "noted"]
 
 _WANTED = (signal.SIGINT, signal.SIGTERM)
 
@@ -39,8 +39,13 @@ def check() -> None:
     SystemExit
         After a request to end, with the status that shells expect.
     """
-    if _noted:
-        _stop(_noted[0])
+    if (signum := noted()) is not None:
+        _stop(signum)
+
+
+def noted() -> int | None:
+    """The signal that asked for an end, if any did."""
+    return _noted[0] if _noted else None
 
 
 @contextmanager

@@ -81,12 +81,21 @@ class Saved:
     what : str
         What its points are called, such as ``entities``.
     so_far : StoreProgress or None
-        To be kept up to date; None until the store is there.
+        None until the store is there.
     """
 
     target: Path
     what: str
     so_far: StoreProgress | None = None
+
+    def telling(self, told: Callable[[int], None]) -> Callable[[StoreProgress], None]:
+        """What to call as points come to be on disk; it also tells how many there are."""
+
+        def progress(so_far: StoreProgress) -> None:
+            self.so_far = so_far
+            told(so_far.done)
+
+        return progress
 
     def say_what_was_damaged(self) -> None:
         """Say what had to be worked out again, if anything."""

@@ -116,15 +116,16 @@ def _status(args: list[str]) -> int:
     try:
         status: Any = cli.main(args=args, prog_name="simdc", standalone_mode=False)
     except click.ClickException as error:
-        error.show()
+        told = io.StringIO()
+        error.show(told)
+        click.echo("\n".join(map(_printable, told.getvalue().split("\n"))), err=True, nl=False)
         return error.exit_code
     except SimdcError as error:
         for sentence in str(error).split("\n"):
             click.echo(f"simdc: {_printable(sentence)}", err=True)
         return error.exit_status
     except (KeyboardInterrupt, click.Abort):
-        click.echo("simdc: interrupted.", err=True)
-        return 130
+        return _interrupted(signal.SIGINT)
     except SystemExit as stop:
         if isinstance(stop.__context__, BrokenPipeError):  # as rich ends a program
             return _reader_has_gone()
@@ -141,13 +142,17 @@ def _status(args: list[str]) -> int:
     except OSError as error:
         if debug:
             traceback.print_exc()
+        if (signum := interrupts.noted()) is not None:
+            return _interrupted(signum)
         place = f" {error.filename}" if error.filename else ""
         click.echo(f"simdc: the system refused{place}: {error.strerror or error}.", err=True)
         return 1
     except Exception as error:
         if debug:
             traceback.print_exc()
-        else:
+        if (signum := interrupts.noted()) is not None:  # some libraries make it their own error
+            return _interrupted(signum)
+        if not debug:
             click.echo(
                 f"simdc: unexpected {type(error).__name__}: {error}. "
                 "This is a bug; run again as 'simdc --debug ...' for the traceback.",
@@ -158,8 +163,13 @@ def _status(args: list[str]) -> int:
 
 
 def _printable(sentence: str) -> str:
-    """What a user's file says must not steer the terminal; such characters show by number."""
+    """What a user has written must not steer the terminal; such characters show by number."""
     return "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in sentence)
+
+
+def _interrupted(signum: int) -> int:
+    click.echo("simdc: interrupted.", err=True)
+    return 128 + signum
 
 
 def _reader_has_gone() -> int:

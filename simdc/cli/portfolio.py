@@ -16,7 +16,6 @@ from simdc.cli.where import Where, executor_options
 
 if TYPE_CHECKING:
     from simdc.portfolio.forecast import PortfolioForecast
-    from simdc.sweep.fill import StoreProgress
 
 
 @click.command()
@@ -83,12 +82,7 @@ def command(
         saying_what_is_saved(target, "entities") as saved,
         progress_bar(entities, quiet, "simulating", "entities") as told,
     ):
-
-        def progress(so_far: StoreProgress) -> None:
-            saved.so_far = so_far
-            told(so_far.done)
-
-        asked.run(target, executor, resume=resume, progress=progress)
+        asked.run(target, executor, resume=resume, progress=saved.telling(told))
     tree = read_portfolio(target)
     if as_json:
         click.echo(json.dumps(portfolio_document(tree), indent=2))

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from simdc.cli.keeping import draw_options
 from simdc.cli.progress import progress_bar, say_if_compiling
 from simdc.cli.room import draws_that_fit, refuse_what_does_not_fit
 from simdc.cli.where import Where, executor_options
@@ -22,8 +24,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("scenario", type=click.Path(path_type=Path))
-@click.option("--draws", type=click.IntRange(min=1), help="Draws, instead of the scenario's.")
-@click.option("--seed", type=click.IntRange(min=0, max=2**64 - 1), help="Seed, likewise.")
+@draw_options("the scenario's")
 @executor_options
 @click.option(
     "-o",
@@ -114,7 +115,7 @@ def command(
 
     say_if_compiling(quiet)
     total = None if until else draws or loaded.scenario.run.draws
-    with where.opened() as executor, progress_bar(total, quiet) as progress:
+    with _saying_what_is_lost(), where.opened() as executor, progress_bar(total, quiet) as told:
         tree = run(
             loaded,
             draws=draws,
@@ -122,7 +123,7 @@ def command(
             executor=executor,
             attribution=attribution,
             until=until,
-            progress=progress,
+            progress=told,
         )
     if target is not None:
         write_result(tree, target)
@@ -134,6 +135,16 @@ def command(
             click.echo(f"\nEvery draw is kept in\n{target}")
     if missed := not_reached(tree):
         click.echo(f"simdc: {missed}; allow more with --max-draws.", err=True)
+
+
+@contextmanager
+def _saying_what_is_lost() -> Iterator[None]:
+    """Say so when something ends a run: a result is written whole, at the end."""
+    try:
+        yield
+    except (KeyboardInterrupt, SystemExit):
+        click.echo("simdc: no result has been written; the run would begin anew.", err=True)
+        raise
 
 
 def _until(

@@ -15,7 +15,6 @@ from simdc.cli.room import refuse_what_does_not_fit
 from simdc.cli.where import Where, executor_options
 
 if TYPE_CHECKING:
-    from simdc.sweep.fill import StoreProgress
     from simdc.sweep.plan import SweepForecast
 
 
@@ -113,12 +112,7 @@ def command(
     say_if_compiling(quiet)
     with where.opened() as executor, saying_what_is_saved(target) as saved:
         with progress_bar(asked.points, quiet, "simulating", "points") as told:
-
-            def progress(so_far: StoreProgress) -> None:
-                saved.so_far = so_far
-                told(so_far.done)
-
-            asked.run(target, executor, resume=resume, progress=progress)
+            asked.run(target, executor, resume=resume, progress=saved.telling(told))
         with progress_bar(asked.compared, quiet, "comparing", "points") as told:
             findings = asked.findings(target, executor, progress=told)
     if as_json:

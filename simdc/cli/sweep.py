@@ -15,7 +15,6 @@ from simdc.cli.room import refuse_what_does_not_fit
 from simdc.cli.where import Where, executor_options
 
 if TYPE_CHECKING:
-    from simdc.sweep.fill import StoreProgress
     from simdc.sweep.plan import SweepForecast
 
 
@@ -118,12 +117,7 @@ def command(
         saying_what_is_saved(target) as saved,
         progress_bar(design.size, quiet, "simulating", "points") as told,
     ):
-
-        def progress(so_far: StoreProgress) -> None:
-            saved.so_far = so_far
-            told(so_far.done)
-
-        sweep.run(target, executor, resume=resume, progress=progress)
+        sweep.run(target, executor, resume=resume, progress=saved.telling(told))
     tree = read_sweep(target, whole=False)
     if as_json:
         click.echo(json.dumps(sweep_document(tree), indent=2))

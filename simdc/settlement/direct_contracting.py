@@ -45,6 +45,11 @@ class Terms:
         Fraction cut from shared savings that are paid.
     loss_corridors : Corridors or None
         The corridors of losses, in a program that has others for them.
+
+    Raises
+    ------
+    InputError
+        If discount and withholds leave nothing of the benchmark.
     """
 
     trend_adjustment_trigger: float
@@ -57,6 +62,13 @@ class Terms:
     corridors: Corridors
     sequestration_shared_savings: float
     loss_corridors: Corridors | None = None
+
+    def __post_init__(self) -> None:
+        steps.refuse_whole_benchmark(
+            discount=self.discount,
+            quality_withhold=self.quality_withhold,
+            retention_withhold=self.retention_withhold,
+        )
 
     @classmethod
     def from_rules(cls, rules: RuleSet) -> Terms:

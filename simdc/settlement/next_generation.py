@@ -51,7 +51,8 @@ class Terms:
     Raises
     ------
     InputError
-        If the elected cap is not one that may be elected.
+        If the elected cap is not one that may be elected, or discount and withhold leave nothing of
+        the benchmark.
     """
 
     discount: float
@@ -66,6 +67,12 @@ class Terms:
     sequestration_shared_savings: float
 
     def __post_init__(self) -> None:
+        steps.refuse_whole_benchmark(
+            discount=self.discount,
+            quality_withhold=self.quality_withhold,
+            regional_efficiency_maximum=self.regional_efficiency_maximum,
+            national_efficiency_maximum=self.national_efficiency_maximum,
+        )
         lowest, highest = self.savings_losses_cap_minimum, self.savings_losses_cap_maximum
         if not lowest <= self.savings_losses_cap <= highest:
             raise InputError(

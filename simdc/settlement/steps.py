@@ -19,6 +19,8 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from simdc.errors import InputError, Problem
+
 __all__ = [
     "Amount",
     "ByCategory",
@@ -34,6 +36,7 @@ __all__ = [
     "net_provisional_settlement",
     "pay_bonus",
     "recoup",
+    "refuse_whole_benchmark",
     "scale",
     "sequester",
     "share",
@@ -91,6 +94,25 @@ def trend_adjustment(trend_ratio: Amount, trigger: float, corridors: Corridors) 
     deviation = trend_ratio - 1.0
     counted = np.multiply(deviation, np.abs(deviation) >= trigger)
     return 1.0 + share_in_corridors(counted, 1.0, corridors)
+
+
+def refuse_whole_benchmark(**taken: float) -> None:
+    """Refuse rules that may leave nothing of a benchmark: no savings rate could be told of it.
+
+    Parameters
+    ----------
+    **taken : float
+        The most that each rule takes, as a fraction of the benchmark.
+
+    Raises
+    ------
+    InputError
+    """
+    if sum(taken.values()) >= 1.0:
+        *first, last = taken
+        names = f"{', '.join(first)} and {last}"
+        given = ", ".join(f"{name} = {value:g}" for name, value in taken.items())
+        raise InputError(Problem(f"{names} must leave some of the benchmark", "rules", given))
 
 
 def discounted_benchmark(

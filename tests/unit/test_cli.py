@@ -75,6 +75,8 @@ def test_version(capsys):
 def test_a_name_of_a_file_steers_no_terminal(capsys):
     assert _status(["validate", "up\x1b[A\u202e.toml"]) == 2
     assert "up\\u001b[A\\u202e.toml: there is no such file" in capsys.readouterr().err
+    assert _status(["validate", "a.toml", "up\u202e\x7f"]) == 2
+    assert "unexpected extra argument (up\\u202e\\u007f)" in capsys.readouterr().err
 
 
 @pytest.fixture(scope="module")
@@ -283,3 +285,26 @@ def test_a_polite_kill_leaves_nothing_behind_and_sweeps_what_a_rude_one_left(tmp
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == [left]
     assert simdc("run", SCENARIO, "--draws", 200, "-o", "r.nc", cwd=tmp_path).returncode == 0
     assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["r.nc"]
+
+
+@pytest.mark.parametrize(("signum", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize("error", [RuntimeError, OSError])
+def test_an_interrupt_that_a_library_makes_its_own_error_is_one(signum, status, error):
+    """As pydantic does while it builds a model, and HDF5 while it writes."""
+    code = (
+        "import signal\n"
+        "import click\n"
+        "from simdc.cli import main, validate\n"
+        "@click.command()\n"
+        "def interrupted():\n"
+        "    try:\n"
+        f"        signal.raise_signal({int(signum)})\n"
+        "    except BaseException as error:\n"
+        f"        raise {error.__name__}('building failed: KeyboardInterrupt') from error\n"
+        "validate.command = interrupted\n"
+        "main.main(['validate'])\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.returncode, done.stderr) == (status, "simdc: interrupted.\n")

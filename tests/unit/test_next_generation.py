@@ -132,6 +132,11 @@ def test_caps_that_may_not_be_elected(cap: float) -> None:
         terms_of(2017, A, savings_losses_cap=cap)
 
 
+def test_discount_withhold_and_efficiency_leave_some_of_the_benchmark() -> None:
+    with pytest.raises(InputError, match="must leave some of the benchmark"):
+        terms_of(2017, A, savings_losses_cap=0.05, discount=1.0)
+
+
 # --- settling up ------------------------------------------------------------------------------
 
 

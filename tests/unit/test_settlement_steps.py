@@ -23,8 +23,15 @@ TREND_FROM_2024 = ((0.04, 1.0), (0.08, 0.5), (INF, 0.0))
 IN_FULL = ((INF, 1.0),)
 
 
-def terms_of(program: str, year: int, option: str) -> Terms:
-    return Terms.from_rules(load_program(program).rules(year, option))
+def terms_of(program: str, year: int, option: str, **overrides: object) -> Terms:
+    return Terms.from_rules(load_program(program).rules(year, option).override(overrides))
+
+
+def test_discount_and_withholds_leave_some_of_the_benchmark() -> None:
+    # GPDC in 2022 withholds 5% for quality and 2% for retention: 92.9% of discount leave 0.1%.
+    assert terms_of("gpdc", 2022, "global", discount=0.929).discount == 0.929
+    with pytest.raises(InputError, match=r"^rules: discount, .* \(given discount = 0\.93, "):
+        terms_of("gpdc", 2022, "global", discount=0.93 + 1e-12)
 
 
 # --- corridors --------------------------------------------------------------------------------
