@@ -7,6 +7,7 @@ several dimensions is read and written one index of its first dimension at a tim
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     import xarray as xr
 
 __all__ = ["write_netcdf"]
+
+_MARGIN = 256 * 2**10  # attributes, the scenario's text among them, and what HDF5 keeps for itself
+_MARGIN_OF_VARIABLE = 2**10
 
 # What netCDF calls the scale of a dimension that no variable is named after (netCDF-4 format
 # specification, "Dimension Scales").
@@ -37,11 +41,35 @@ def write_netcdf(tree: xr.DataTree, path: Path) -> None:
     OSError
         When writing fails.
     """
+    _make_room(tree, path)
     # Readers of netCDF show things in the order in which they were made.
     with h5py.File(path, "w", track_order=True) as file:
         for node in tree.subtree:
             place = file if node.path == "/" else file.create_group(node.path, track_order=True)
             _write_group(node.to_dataset(inherit=False), place)
+
+
+def _make_room(tree: xr.DataTree, path: Path) -> None:
+    """See beforehand whether the file fits: HDF5 bears a disk that fills up badly.
+
+    Raises
+    ------
+    OSError
+        When there is no room for it, or it may not be so long.
+    """
+    variables = [
+        each for node in tree.subtree for each in node.to_dataset(inherit=False).variables.values()
+    ]
+    needed = _MARGIN + sum(_MARGIN_OF_VARIABLE + _bytes_of(variable) for variable in variables)
+    with path.open("wb") as file:
+        if hasattr(os, "posix_fallocate"):
+            os.posix_fallocate(file.fileno(), 0, needed)
+
+
+def _bytes_of(variable: xr.Variable) -> int:
+    if variable.dtype.kind in "OTU":
+        return sum(len(str(text).encode()) for text in variable.values.flat)
+    return int(variable.nbytes)
 
 
 def _write_group(dataset: xr.Dataset, place: h5py.Group) -> None:

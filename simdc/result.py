@@ -467,7 +467,8 @@ def _replacing(path: Path) -> Iterator[Path]:
         interrupts.check()
         temporary.replace(path)
     except OSError as error:
-        raise SimdcError(f"{path}: cannot be written: {error.strerror or error}.") from error
+        reason = os.strerror(error.errno) if error.errno else str(error).partition(" (")[0]
+        raise SimdcError(f"{path}: cannot be written: {reason}.") from error
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -502,6 +503,12 @@ def read_result(path: str | Path) -> xr.DataTree:
     """
     path = Path(path)
     if path.is_dir():
+        if (path / "zarr.json").exists():
+            raise InputError(
+                "is the store of many points, not a result of 'simdc run'; the command that made "
+                "it prints its tables again with --resume",
+                file=path,
+            )
         raise InputError("is a folder, not a result file", file=path)
     if not path.exists():
         raise InputError("there is no such file; 'simdc run' writes results", file=path)

@@ -10,6 +10,8 @@ import os
 import signal
 import sys
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import click
@@ -38,6 +40,22 @@ COMMANDS = {
 }
 
 
+class _ReaderHasGone(Exception):  # noqa: N818 - no fault
+    """Nobody reads our output any more, as in `simdc ... | head`; click would call it a failure."""
+
+
+@contextmanager
+def _noticing_that_the_reader_has_gone() -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError as error:
+        raise _ReaderHasGone from error
+    except SystemExit as stop:
+        if isinstance(stop.__context__, BrokenPipeError):  # as rich ends a program
+            raise _ReaderHasGone from stop
+        raise
+
+
 class LazyGroup(click.Group):
     """A group that knows its commands by name and one sentence, and imports them when called."""
 
@@ -60,6 +78,16 @@ class LazyGroup(click.Group):
         if args and args[0] not in COMMANDS and (near := nearest(args[0], COMMANDS)):
             ctx.fail(f"no command '{args[0]}'; did you mean '{near}'?")
         return super().resolve_command(ctx, args)
+
+    def make_context(self, *args: Any, **extra: Any) -> click.Context:
+        """Read the command line, and print help where it asks for that."""
+        with _noticing_that_the_reader_has_gone():
+            return super().make_context(*args, **extra)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command."""
+        with _noticing_that_the_reader_has_gone():
+            return super().invoke(ctx)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands without importing any."""
@@ -92,6 +120,9 @@ def cli(ctx: click.Context, debug: bool) -> None:
 
 def main(args: list[str] | None = None) -> None:
     """Run the command line and exit with 0 done, 2 bad input, 1 failure, 130 interrupted."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by whoever started us
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: PTH123, SIM115
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a dash is worth no crash where ASCII is all
@@ -126,12 +157,8 @@ def _status(args: list[str]) -> int:
         return error.exit_status
     except (KeyboardInterrupt, click.Abort):
         return _interrupted(signal.SIGINT)
-    except SystemExit as stop:
-        if isinstance(stop.__context__, BrokenPipeError):  # as rich ends a program
-            return _reader_has_gone()
-        raise
-    except BrokenPipeError:
-        return _reader_has_gone()
+    except _ReaderHasGone:
+        return _leave_quietly()
     except MemoryError:
         click.echo(
             "simdc: there is not enough memory; ask for fewer draws, or see what a run takes "
@@ -172,7 +199,7 @@ def _interrupted(signum: int) -> int:
     return 128 + signum
 
 
-def _reader_has_gone() -> int:
-    """Leave quietly when nobody reads our output any more, as in `simdc ... | head`."""
+def _leave_quietly() -> int:
+    """End as if all had been read."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0

@@ -55,9 +55,13 @@ def refuse_what_does_not_fit(
     for what, needed in _needed(expected).items():
         if what in there and needed > there[what]:
             raise InputError(
-                f"{asked or f'{expected.draws:,} draws'} need about {needed / 2**30:,.1f} GiB of "
-                f"{what}, and there are {there[what] / 2**30:,.1f} GiB; ask for {instead}"
+                f"{asked or f'{expected.draws:,} draws'} need about {_size(needed)} of {what}, and "
+                f"there are {_size(there[what])}; ask for {instead}"
             )
+
+
+def _size(size: float) -> str:
+    return f"{size / 2**30:,.1f} GiB" if size >= 2**30 else f"{size / 2**20:,.1f} MiB"
 
 
 def draws_that_fit(foretold: Callable[[int], Forecast], most: int, target: Path | None) -> int:

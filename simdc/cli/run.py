@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     "-o",
     "--output",
     type=click.Path(path_type=Path),
-    help="Where the result goes. Default: results/NAME.nc",
+    help="Where the result goes, in place of one that is there. Default: results/NAME.nc",
 )
 @click.option(
     "--attribution",

@@ -48,6 +48,7 @@ Array: TypeAlias = NDArray[np.float64]
 _ROWS = 40  # of all tables together
 _LEAST_ROWS = 4  # of each
 _COLUMNS = 3  # swept values that get a column of their own
+_WHOLE = 1e5  # amounts of this size are written out
 _LONGEST = 18  # characters of a value that gets one
 _ANSWER = 0.99  # level of the tables, or the highest there is
 _HEAD = (
@@ -317,7 +318,9 @@ def _heads(paths: Sequence[str]) -> list[str]:
 
 def _said(value: object) -> str:
     if isinstance(value, float):
-        return "-" if math.isnan(value) else f"{value:.6g}"
+        if math.isnan(value):
+            return "-"
+        return f"{value:,.0f}" if abs(value) >= _WHOLE and value.is_integer() else f"{value:,.6g}"
     if isinstance(value, bool):
         return str(value).lower()
     return clean(value) or "-"

@@ -265,6 +265,10 @@ def _check_identity(path: Path, identity: Mapping[str, str]) -> None:
     with telling_damage(path):
         stored = json.loads(attributes["identity"])
         differing = ", ".join(differences(stored, identity)) or "its identity"
+    if ("portfolio" in stored) != ("portfolio" in identity):
+        kinds = "a portfolio", "variants of one scenario"
+        held, asked = kinds if "portfolio" in stored else reversed(kinds)
+        raise InputError(f"holds {held}, not {asked}", file=path)
     raise InputError(
         f"is of another sweep, which differs in {differing}; resume it with what it was started "
         "with, or write to a new folder",

@@ -66,7 +66,9 @@ def root_attributes(path: Path) -> dict[str, Any]:
 
 def _check_folder(path: Path) -> None:
     if not path.exists():
-        raise InputError("there is no such sweep; 'simdc sweep' writes them", file=path)
+        raise InputError(
+            "nothing is stored there yet; leave out --resume, or check the name", file=path
+        )
     if not path.is_dir():
         raise InputError("is a file, and a sweep is a folder", file=path)
     if not (path / _ROOT).exists() and not is_sweep(path):

@@ -201,8 +201,11 @@ def test_ctrl_c_ends_with_130_and_leaves_no_file(tmp_path):
 
 def test_a_reader_that_leaves_early_is_no_error():
     shown = subprocess.run(
-        f"{sys.executable} -m simdc programs show gpdc | head -1",
-        shell=True,
+        [
+            "bash",
+            "-c",
+            f"{sys.executable} -m simdc programs show gpdc | head -1; exit ${{PIPESTATUS[0]}}",
+        ],
         capture_output=True,
         text=True,
         timeout=60,
@@ -308,3 +311,35 @@ def test_an_interrupt_that_a_library_makes_its_own_error_is_one(signum, status, 
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False
     )
     assert (done.returncode, done.stderr) == (status, "simdc: interrupted.\n")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="limits are a POSIX matter")
+@pytest.mark.parametrize("kilobytes", [20, 50, 100, 200])
+def test_a_file_that_may_not_be_so_long_is_told_in_a_sentence(tmp_path, kilobytes):
+    """HDF5 itself may crash where a disk is full, so it is found out before."""
+    command = f"ulimit -f {kilobytes}; exec {sys.executable} -m simdc run {SCENARIO} --draws 2000"
+    done = subprocess.run(
+        ["bash", "-c", f"{command} -o r.nc --quiet"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (
+        1,
+        "simdc: r.nc: cannot be written: File too large.\n",
+    )
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(os.name == "nt", reason="pipes are closed otherwise there")
+def test_no_output_at_all_is_no_error():
+    done = subprocess.run(
+        ["bash", "-c", f"exec {sys.executable} -m simdc programs list >&-"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")

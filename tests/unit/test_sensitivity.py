@@ -532,7 +532,7 @@ def test_a_dry_run_writes_nothing(file, tmp_path, monkeypatch, capsys):
         (("--vary", BENCHMARK), "varied twice"),
         (("--vary", "run.seed=1,2"), "all points share their draws"),
         (("--draws", "0"), "--draws"),
-        (("--resume",), "there is no such sweep"),
+        (("--resume",), "nothing is stored there"),
     ],
 )
 def test_a_mistake_ends_with_2_and_leaves_nothing(

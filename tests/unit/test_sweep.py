@@ -296,7 +296,7 @@ def test_more_takes_more(loaded):
         (["--vary", "run.draws=10,20", "--keep-draws"], "cannot keep them"),
         (["--vary", "run.seed=1", "--level", "99"], "strictly between 0 and 1"),
         ([], "nothing to vary"),
-        (["--vary", "run.seed=1", "--resume"], "there is no such sweep"),
+        (["--vary", "run.seed=1", "--resume"], "nothing is stored there"),
         # Found out only when people are read and contracts are written.
         (["--vary", "population.segment.aged.opt_out=0,1"], r"point 2 of 2.*somebody aligned"),
         (

@@ -423,7 +423,7 @@ class TestResume:
         assert content_hash(whole) == expected_hash
 
     def test_missing(self, path):
-        with pytest.raises(InputError, match="there is no such sweep"):
+        with pytest.raises(InputError, match="nothing is stored there"):
             SweepStore.resume(path, IDENTITY)
 
     def test_a_full_disk_is_no_mistake_of_the_user(self, half, monkeypatch):
@@ -590,7 +590,7 @@ class TestDamage:
 
 class TestReading:
     def test_missing(self, path):
-        with pytest.raises(InputError, match="there is no such sweep"):
+        with pytest.raises(InputError, match="nothing is stored there"):
             read_sweep(path)
 
     def test_file(self, path):
