@@ -612,7 +612,7 @@ def test_what_does_not_fit_is_refused_beforehand(three, folder, monkeypatch, cap
     assert _status(["portfolio", "p.csv", "--draws", draws]) == 2
     said = capsys.readouterr().err
     assert "draws of 3 entities need about" in said
-    assert f"GiB of {room}" in said
+    assert f"iB of {room}" in said
     assert not (folder / "results").exists()
 
 

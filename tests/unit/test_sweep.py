@@ -362,7 +362,7 @@ def test_what_does_not_fit_is_refused_beforehand(path, monkeypatch, capsys, room
         usage = type("usage", (), {"free": 1000})
         monkeypatch.setattr("simdc.cli.room.shutil.disk_usage", lambda folder: usage)
     assert _status(["sweep", "scenario.toml", "--vary", "run.seed=1,2"]) == 2
-    assert f"GiB of {room}" in capsys.readouterr().err
+    assert f"iB of {room}" in capsys.readouterr().err
     assert not (path.parent / "results").exists()
 
 
