@@ -11,7 +11,7 @@ import click
 
 from simdc.cli.keeping import draw_options, level_option, saying_what_is_saved, store_options
 from simdc.cli.progress import progress_bar, say_if_compiling
-from simdc.cli.room import refuse_what_does_not_fit
+from simdc.cli.room import in_words, refuse_what_does_not_fit
 from simdc.cli.where import Where, executor_options
 
 if TYPE_CHECKING:
@@ -111,9 +111,8 @@ def _check_target(target: Path, resume: bool) -> None:
 def _told(expected: PortfolioForecast) -> str:
     return (
         f"{_entities(expected)} with {expected.beneficiaries:,} beneficiaries x "
-        f"{expected.draws:,} draws, {expected.workers} blocks of draws at a time: about "
-        f"{expected.seconds:,.0f} s, {expected.memory_bytes / 2**20:,.0f} MiB of memory, "
-        f"{expected.disk_bytes / 2**20:,.1f} MiB of disk. Nothing was run."
+        f"{expected.draws:,} draws, {expected.workers} blocks of draws at a time: "
+        f"{in_words(expected)} Nothing was run."
     )
 
 

@@ -13,7 +13,7 @@ from simdc.errors import InputError
 if TYPE_CHECKING:
     from simdc.runner import Forecast
 
-__all__ = ["draws_that_fit", "refuse_what_does_not_fit"]
+__all__ = ["draws_that_fit", "in_words", "refuse_what_does_not_fit"]
 
 
 class Needs(Protocol):
@@ -22,6 +22,10 @@ class Needs(Protocol):
     @property
     def draws(self) -> int:
         """Of each performance year."""
+
+    @property
+    def seconds(self) -> float:
+        """Wall time."""
 
     @property
     def memory_bytes(self) -> int:
@@ -58,6 +62,14 @@ def refuse_what_does_not_fit(
                 f"{asked or f'{expected.draws:,} draws'} need about {_size(needed)} of {what}, and "
                 f"there are {_size(there[what])}; ask for {instead}"
             )
+
+
+def in_words(expected: Needs) -> str:
+    """Time, memory and disk in words, as a dry run says them."""
+    return (
+        f"about {expected.seconds:,.0f} s, {expected.memory_bytes / 2**20:,.0f} MiB of memory, "
+        f"{expected.disk_bytes / 2**20:,.1f} MiB of disk."
+    )
 
 
 def _size(size: float) -> str:

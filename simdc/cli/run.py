@@ -13,7 +13,7 @@ import click
 
 from simdc.cli.keeping import draw_options
 from simdc.cli.progress import progress_bar, say_if_compiling
-from simdc.cli.room import draws_that_fit, refuse_what_does_not_fit
+from simdc.cli.room import draws_that_fit, in_words, refuse_what_does_not_fit
 from simdc.cli.where import Where, executor_options
 
 if TYPE_CHECKING:
@@ -185,7 +185,6 @@ def _print_forecast(
 def _told(expected: Forecast) -> str:
     return (
         f"{expected.beneficiaries:,} beneficiaries x {expected.draws:,} draws x "
-        f"{expected.tracks} tracks, {expected.workers} blocks of draws at a time: about "
-        f"{expected.seconds:,.0f} s, {expected.memory_bytes / 2**20:,.0f} MiB of memory, "
-        f"{expected.disk_bytes / 2**20:,.1f} MiB of disk."
+        f"{expected.tracks} tracks, {expected.workers} blocks of draws at a time: "
+        f"{in_words(expected)}"
     )

@@ -11,7 +11,7 @@ import click
 
 from simdc.cli.keeping import draw_options, saying_what_is_saved, store_options
 from simdc.cli.progress import progress_bar, say_if_compiling
-from simdc.cli.room import refuse_what_does_not_fit
+from simdc.cli.room import in_words, refuse_what_does_not_fit
 from simdc.cli.where import Where, executor_options
 
 if TYPE_CHECKING:
@@ -128,7 +128,5 @@ def _told(expected: SweepForecast) -> str:
         f"{expected.points:,} points of at most {expected.beneficiaries:,} beneficiaries x "
         f"{expected.draws:,} draws, those of the tornado among them: kernel passes "
         f"{expected.passes:,}, settlements of a track {expected.settlements:,}, "
-        f"{expected.workers} blocks of draws at a time: about {expected.seconds:,.0f} s, "
-        f"{expected.memory_bytes / 2**20:,.0f} MiB of memory, "
-        f"{expected.disk_bytes / 2**20:,.1f} MiB of disk. Nothing was run."
+        f"{expected.workers} blocks of draws at a time: {in_words(expected)} Nothing was run."
     )

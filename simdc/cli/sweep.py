@@ -11,7 +11,7 @@ import click
 
 from simdc.cli.keeping import draw_options, level_option, saying_what_is_saved, store_options
 from simdc.cli.progress import progress_bar, say_if_compiling
-from simdc.cli.room import refuse_what_does_not_fit
+from simdc.cli.room import in_words, refuse_what_does_not_fit
 from simdc.cli.where import Where, executor_options
 
 if TYPE_CHECKING:
@@ -133,8 +133,7 @@ def _told(expected: SweepForecast) -> str:
         f"x {expected.draws:,} draws x {_counted(expected.tracks, 'track')}: "
         f"{_counted(expected.passes, 'pass', 'passes')} of the kernel and "
         f"{_counted(expected.settlements, 'settlement')} of a track, {expected.workers} at a "
-        f"time: about {expected.seconds:,.0f} s, {expected.memory_bytes / 2**20:,.0f} MiB of "
-        f"memory, {expected.disk_bytes / 2**20:,.1f} MiB of disk. Nothing was run."
+        f"time: {in_words(expected)} Nothing was run."
     )
 
 

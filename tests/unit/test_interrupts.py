@@ -40,8 +40,10 @@ def test_a_held_interrupt_comes_at_the_end():
 
 
 def test_nothing_comes_where_nothing_was_sent():
+    before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
     with interrupts.held():
-        pass
+        assert signal.getsignal(signal.SIGINT) is not before[0]
+    assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before
 
 
 def test_an_error_while_held_is_not_lost():

@@ -324,3 +324,5 @@ def test_paths_that_set_the_same_are_refused(first: str, second: str) -> None:
 def test_paths_side_by_side_are_no_overlap() -> None:
     texts = ["run.seed", "run.draws", "track.global.option", "track.professional.option"]
     refuse_overlap(DOCUMENT, map(Path.parse, texts))
+    with pytest.raises(InputError, match="vary one of them"):  # not because nothing is looked at
+        refuse_overlap(DOCUMENT, map(Path.parse, [*texts, "track.*.option"]))
